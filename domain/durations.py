@@ -1,0 +1,44 @@
+"""Durations as people write them in the policy: `30s`, `5m`, `2h`, `3d`, `1w`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_PATTERN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read `5m`, `1h30m` or a timedelta.
+
+    Raises:
+        ValueError: naming the accepted forms.
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    parts = _PATTERN.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration such as 30s, 5m, 2h or 3d")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest exact form: `90m` becomes `1h30m`, five days `5d`."""
+    seconds, out = value.total_seconds(), ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        count, seconds = divmod(seconds, size)
+        out += f"{int(count)}{unit}" if count else ""
+    return out + (f"{seconds:g}s" if seconds or not out else "")
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdw])+$", "examples": ["5m"]}),
+]

@@ -1,0 +1,143 @@
+"""What leaves: messages, to whom, under which key, and what became of them.
+
+No address is in here. A recipient is a name of the policy; the activity looks the contact up when it
+sends, so that histories hold no phone number and a corrected number is used at once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Purpose(StrEnum):
+    """Why a message leaves. The values are the wire format of the outbox."""
+
+    PAGE = "page"
+    PAGE_UPDATE = "page_update"
+    INTERNAL_UPDATE = "internal_update"
+    EXTERNAL_UPDATE = "external_update"
+    ROLE = "role"
+    REMINDER = "reminder"
+    POSTMORTEM = "postmortem"
+    OPERATOR = "operator"
+
+
+class DeliveryState(StrEnum):
+    """What became of one message."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """The attempt ended without an answer: it may have gone out."""
+
+
+class Delivery(BaseModel):
+    """One message to one recipient over one channel, and its outcome."""
+
+    key: str
+    """Idempotency key, made from business facts: `incident/…`."""
+    recipient: str
+    """`person:alice`, `stakeholders:leadership/0`, `status_page`, `operator`."""
+    channel: str
+    state: DeliveryState
+    reason: str | None = None
+    """One of `DeliveryReason` when it failed."""
+    detail: str = ""
+    retryable: bool = False
+    retry_after_seconds: float | None = None
+    at: datetime | None = None
+
+
+class Announcement(BaseModel):
+    """A message to inform, not to page: one text, any number of recipients."""
+
+    key: str
+    purpose: Purpose
+    template: str
+    """Folder in `templates/`, with the variant after a slash: `internal_update/initial`."""
+    recipients: list[str]
+    """`person:P`, `stakeholders`, `status_page`, `catch_all`, `operator`, `next_step` (live look-ups)."""
+    context: dict[str, Any] = {}
+    """What the template needs beside the incident."""
+    settled: list[str] = []
+    """Keys of deliveries that an earlier attempt has settled: they are not sent again."""
+
+
+class Announced(BaseModel):
+    """The outcome of one attempt at an announcement."""
+
+    deliveries: list[Delivery] = []
+    notes: list[str] = []
+    """What a person should know: a broken template, a group without contacts."""
+
+    def unsettled(self) -> list[Delivery]:
+        """Deliveries worth another attempt."""
+        return [d for d in self.deliveries if d.state is not DeliveryState.SENT and d.retryable]
+
+
+class ResolvePage(BaseModel):
+    """Ask who is to be paged by one step, now."""
+
+    key: str
+    incident: dict[str, Any]
+    """The incident's view (see `domain/incident.py`)."""
+    run: str
+    round: int
+    step: int
+    targets: list[str]
+    reason: str = ""
+    """Why a person was called in, for an escalation by hand."""
+    late: bool = False
+    wait_for_working_hours: bool = False
+
+
+class PageTarget(BaseModel):
+    """One person to page and in which order their contacts are tried."""
+
+    person: str
+    channels: list[str]
+    """Channel of each contact, in the order of the policy; the index is the contact's number."""
+    schedule: str | None = None
+    until: datetime | None = None
+    why: str = ""
+
+
+class PageText(BaseModel):
+    """What a page says."""
+
+    subject: str
+    text: str
+    html: str | None = None
+
+
+class ResolvedPage(BaseModel):
+    """Who is to be paged by one step, with the text, or when to ask again."""
+
+    targets: list[PageTarget] = []
+    text: PageText | None = None
+    rank: dict[str, Any] | None = None
+    hold_until: datetime | None = None
+    """Working hours begin then; nobody is paged before."""
+    skipped: list[str] = []
+    """Why a target yields nobody: no one on call, no contact."""
+    faults: list[str] = []
+    """A template that failed, a rank that could not be read: the page goes out all the same."""
+
+
+class SendPage(BaseModel):
+    """One attempt to page one person over one contact."""
+
+    key: str
+    incident_id: str
+    severity: str
+    person: str
+    channel: str
+    contact: int
+    """Number of the contact in the person's list."""
+    text: PageText
+    attempt: int = 1

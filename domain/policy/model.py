@@ -1,0 +1,349 @@
+"""The organisation's process as data: who is on call, what a severity means, which texts go to whom.
+
+Shape only. Whether names refer to something is `check.py`; reading files is `records/policy_file.py`.
+Defaults are those that `docs/policy.md` shows: a section or field left out has the value shown there.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from domain.durations import Duration
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def parse_weekday(value: Any) -> int:
+    """`monday` or `mon` to 0 … 6."""
+    text = str(value).strip().lower()
+    for index, name in enumerate(WEEKDAYS):
+        if text == name or (len(text) >= 3 and name.startswith(text)):
+            return index
+    raise ValueError(f"{value!r} is not a weekday such as monday or mon")
+
+
+def _parse_days(value: Any) -> frozenset[int]:
+    """`[mon-fri, sunday]` to a set of weekday numbers; a range may run over the weekend."""
+    days: set[int] = set()
+    for item in value if isinstance(value, list | tuple | set | frozenset) else [value]:
+        if isinstance(item, int):
+            days.add(item)
+            continue
+        first, _, last = str(item).partition("-")
+        start, end = parse_weekday(first), parse_weekday(last or first)
+        days.update((start + step) % 7 for step in range((end - start) % 7 + 1))
+    return frozenset(days)
+
+
+def _parse_wall_time(value: Any) -> str:
+    """`09:00` as it is; refuse what is no time of day."""
+    hours, _, minutes = str(value).strip().partition(":")
+    if hours.isdigit() and minutes.isdigit() and len(minutes) == 2:
+        if int(hours) < 24 and int(minutes) < 60:
+            return f"{int(hours):02}:{minutes}"
+        if (int(hours), int(minutes)) == (24, 0):
+            return "24:00"
+    raise ValueError(f"{value!r} is not a time of day such as 09:00")
+
+
+Weekday = Annotated[int, BeforeValidator(parse_weekday)]
+Days = Annotated[frozenset[int], BeforeValidator(_parse_days)]
+WallTime = Annotated[str, BeforeValidator(_parse_wall_time)]
+
+
+class Strict(BaseModel):
+    """Base of all parts: an unknown field is a mistake, and a policy never changes in memory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class WorkingHours(Strict):
+    days: Days = frozenset({0, 1, 2, 3, 4})
+    start: WallTime = Field("09:00", alias="from")
+    end: WallTime = Field("17:00", alias="to")
+
+
+class Organisation(Strict):
+    name: str = "Example"
+    timezone: str = "Europe/Berlin"
+    catch_all: list[str] | None = None
+    """Targets paged when nobody else can be; None means every person with a contact."""
+    default_severity: str = "SEV2"
+    working_hours: WorkingHours = WorkingHours()
+
+
+class Contact(Strict):
+    channel: str
+    to: str = Field(min_length=1, max_length=320)
+
+
+class Person(Strict):
+    name: str = ""
+    timezone: str | None = None
+    contacts: list[Contact] = []
+
+
+class Team(Strict):
+    name: str = ""
+    members: list[str] = []
+
+
+class Handover(Strict):
+    day: Weekday | None = None
+    at: WallTime = "00:00"
+
+
+class Restriction(Strict):
+    """When a layer is active. A window over midnight belongs to the day on which it begins."""
+
+    days: Days = frozenset(range(7))
+    start: WallTime = Field("00:00", alias="from")
+    end: WallTime = Field("24:00", alias="to")
+
+
+def _parse_turn(value: Any) -> tuple[int, str]:
+    """`week`, `2 weeks`, `12h`, `month` to a count and a unit of hour, day, week or month."""
+    if isinstance(value, tuple | list):
+        return (int(value[0]), str(value[1]))
+    text = str(value).strip().lower()
+    number, _, unit = text.partition(" ")
+    if text.endswith("h") and text[:-1].isdigit():
+        count, unit = int(text[:-1]), "hour"
+    elif number.isdigit() and unit:
+        count, unit = int(number), unit.removesuffix("s")
+    else:
+        count, unit = 1, text
+    if unit not in ("hour", "day", "week", "month") or count < 1:
+        raise ValueError(f"{value!r} is not a turn such as 12h, day, week, 2 weeks or month")
+    return (count, unit)
+
+
+class Rotation(Strict):
+    people: list[str] = Field(min_length=1)
+    every: Annotated[tuple[int, str], BeforeValidator(_parse_turn)] = (1, "week")
+    handover: Handover = Handover()
+    starts: date
+    ends: date | None = None
+    restrict: Restriction | None = None
+
+
+class Override(Strict):
+    """Wall time of the schedule's zone. `instead_of` left out: for whoever is on; `person: null` removes."""
+
+    start: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+    person: str | None
+    instead_of: str | None = None
+
+
+class Holidays(Strict):
+    country: str
+    subdivision: str | None = None
+    people: list[str] = Field(min_length=1)
+    dates: list[date] = []
+    """The dates themselves; the loader fills them in from the country's calendar."""
+
+
+class Schedule(Strict):
+    timezone: str = "Europe/Berlin"
+    rotations: list[Rotation] = []
+    overrides: list[Override] = []
+    holidays: Holidays | None = None
+
+
+class Step(Strict):
+    page: list[str] = []
+    after: Duration | None = None
+    """Wait since the previous step was paged; None is 5m, and 0 for the first."""
+
+
+class EscalationPolicy(Strict):
+    steps: list[Step] = []
+    repeat: int = Field(2, ge=0, le=100)
+    repeat_after: Duration = timedelta(minutes=5)
+
+
+class Service(Strict):
+    name: str = ""
+    description: str = ""
+    team: str | None = None
+    escalation: str | None = None
+    tier: int = Field(1, ge=1, le=5)
+    public: bool = True
+    depends_on: list[str] = []
+    runbooks: list[str] = []
+    fold: Literal["service", "key"] = "service"
+    on_clear: Literal["stay", "resolve"] = "stay"
+
+
+class PageWhen(StrEnum):
+    ALWAYS = "always"
+    WORKING_HOURS = "working_hours"
+    NEVER = "never"
+
+
+class Cadence(Strict):
+    internal: Duration | None = None
+    external: Duration | None = None
+
+
+class SeverityLevel(Strict):
+    name: str = ""
+    meaning: str = ""
+    major: bool = False
+    page: PageWhen = PageWhen.ALWAYS
+    first_update: Duration | None = None
+    update_every: Cadence = Cadence()
+    postmortem_due: Duration | None = None
+
+
+def default_severities() -> dict[str, SeverityLevel]:
+    """SEV1 and SEV2 are major. Source: Atlassian's incident handbook, severity table."""
+    minutes = timedelta(minutes=1)
+    return {
+        "SEV1": SeverityLevel(
+            meaning="Critical: a customer-facing service is down for all customers",
+            major=True,
+            first_update=5 * minutes,
+            update_every=Cadence(internal=20 * minutes, external=20 * minutes),
+            postmortem_due=timedelta(days=3),
+        ),
+        "SEV2": SeverityLevel(
+            meaning="Major: a customer-facing service is down for some customers",
+            major=True,
+            first_update=5 * minutes,
+            update_every=Cadence(internal=30 * minutes, external=30 * minutes),
+            postmortem_due=timedelta(days=5),
+        ),
+        "SEV3": SeverityLevel(
+            meaning="Minor: an inconvenience with a workaround", page=PageWhen.WORKING_HOURS
+        ),
+    }
+
+
+class External(StrEnum):
+    AUTO = "auto"
+    DRAFT = "draft"
+    NEVER = "never"
+
+
+class Process(Strict):
+    external: External = External.DRAFT
+    channels: list[str] | None = None
+    """Which of the policy's `channels` open; None means all."""
+    audiences: list[str] | None = None
+    """Which stakeholder groups hear of it; None means all."""
+    update_every: Cadence | None = None
+    roles: list[str] | None = None
+
+
+class StakeholderGroup(Strict):
+    severities: list[str] = ["SEV1", "SEV2"]
+    services: list[str] | None = None
+    to: list[Contact] = []
+
+
+class LabelMap(Strict):
+    label: str
+    values: dict[str, str] = {}
+    default: str | None = None
+
+
+class AlertMap(Strict):
+    service: LabelMap | None = None
+    severity: LabelMap | None = None
+
+
+class Integration(Strict):
+    format: str
+    key: str = Field(pattern=r"^(env|file):.+")
+    map: AlertMap = AlertMap()
+
+
+class Limits(Strict):
+    role_accept: Duration = timedelta(minutes=10)
+    reopen_window: Duration = timedelta(hours=24)
+    confirm_within: Duration = timedelta(minutes=15)
+    """Reminder to the incident manager; the deputy hears after twice this."""
+    shift: Duration = timedelta(hours=3)
+    """Longest time in the chair. Source: PagerDuty's response guide: 3 h is the absolute limit."""
+    exhausted_every: Duration = timedelta(minutes=15)
+
+
+class Role(Strict):
+    title: str = ""
+    duties: list[str] = []
+    many: bool = True
+
+
+class Channels(Strict):
+    """What opens when an incident is acknowledged. Texts are jinja2 with `id`, `service`, `severity`."""
+
+    room: str | None = "{{ id }}"
+    bridge: str | None = None
+    document: str | None = None
+    status_page: bool = True
+
+
+class StatusPage(Strict):
+    title: str = ""
+    url: str | None = None
+
+
+class Postmortems(Strict):
+    remind_every: Duration = timedelta(days=1)
+    """After the due date, until the postmortem is approved."""
+    action_due: Duration = timedelta(weeks=4)
+    """Due date of an action that names none. Source: Atlassian: priority actions in 4 or 8 weeks."""
+
+
+class Policy(Strict):
+    """A whole policy file or folder."""
+
+    version: Literal[1] = 1
+    organisation: Organisation = Organisation()
+    people: dict[str, Person] = {}
+    teams: dict[str, Team] = {}
+    schedules: dict[str, Schedule] = {}
+    escalation_policies: dict[str, EscalationPolicy] = {}
+    services: dict[str, Service] = {}
+    severities: dict[str, SeverityLevel] = Field(default_factory=default_severities, min_length=1)
+    processes: dict[str, Process] = {}
+    stakeholders: dict[str, StakeholderGroup] = {}
+    integrations: dict[str, Integration] = {}
+    limits: Limits = Limits()
+    roles: dict[str, Role] = {}
+    channels: Channels = Channels()
+    status_page: StatusPage = StatusPage()
+    postmortems: Postmortems = Postmortems()
+    maintenance: dict[str, Any] = {}
+
+    @field_validator("severities", mode="before")
+    @classmethod
+    def _fill_known_levels(cls, value: Any) -> Any:
+        """A level that the file names keeps the shown value of each field that it leaves out."""
+        if not isinstance(value, dict):
+            return value
+        shown = {name: level.model_dump() for name, level in default_severities().items()}
+        return {
+            name: {**shown.get(name, {}), **level} if isinstance(level, dict) else level
+            for name, level in value.items()
+        }
+
+    def process(self, kind: str) -> Process:
+        """The process for an incident type; unknown types follow `default`."""
+        return self.processes.get(kind) or self.processes.get("default") or Process()
+
+    def service(self, key: str) -> Service:
+        """The service, or the built-in `unknown`: tier 1, not public, catch-all pages."""
+        return self.services.get(key) or Service(name="Unknown service", public=False)
+
+    def catch_all(self) -> list[str]:
+        """Who is paged when nobody else can be."""
+        if self.organisation.catch_all is not None:
+            return list(self.organisation.catch_all)
+        return [f"person:{key}" for key, person in self.people.items() if person.contacts]

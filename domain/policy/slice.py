@@ -1,0 +1,144 @@
+"""The slice of a policy that one incident pins: all its rules need, and no contact of anybody.
+
+Histories hold it, so there is no phone number and no address in it. Contacts, schedules and
+overrides are read live by the activities.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+from domain.durations import Duration
+from domain.names import require_known
+from domain.policy.model import External, Limits, PageWhen, Policy, Postmortems, Role, SeverityLevel
+from domain.priority import default_priority
+from domain.roles import roles_of
+
+UNKNOWN_SERVICE = "unknown"
+DEFAULT_STEP_DELAY = timedelta(minutes=5)
+
+
+class PlanStep(BaseModel):
+    """One rung of an escalation policy, with its wait filled in."""
+
+    targets: list[str]
+    after: Duration
+
+
+class EscalationPlan(BaseModel):
+    """An escalation policy as an incident follows it."""
+
+    steps: list[PlanStep] = []
+    repeat: int = 2
+    repeat_after: Duration = timedelta(minutes=5)
+
+
+class PolicySlice(BaseModel):
+    """What an incident pins."""
+
+    version: str = ""
+    """Content hash of the policy that the slice comes from."""
+    organisation: str = ""
+    service: str
+    service_name: str
+    tier: int = 1
+    public: bool = True
+    depends_on: list[str] = []
+    runbooks: list[str] = []
+    on_clear: str = "stay"
+    escalation: EscalationPlan = EscalationPlan()
+    severities: dict[str, SeverityLevel]
+    default_severity: str
+    external: External = External.DRAFT
+    roles: dict[str, Role]
+    limits: Limits = Limits()
+    postmortems: Postmortems = Postmortems()
+    people: list[str] = []
+    teams: list[str] = []
+    schedules: list[str] = []
+
+    def level(self, severity: str) -> SeverityLevel:
+        """What the severity triggers; a name that went out of the policy counts as major."""
+        return self.severities.get(severity) or SeverityLevel(major=True, page=PageWhen.ALWAYS)
+
+    def is_higher(self, severity: str, than: str) -> bool:
+        """Whether `severity` is worse; the policy lists the worst first."""
+        order = list(self.severities)
+        rank = {name: index for index, name in enumerate(order)}
+        return rank.get(severity, len(order)) < rank.get(than, len(order))
+
+    def priority_for(self, severity: str) -> str:
+        """The default priority of this service's incidents of that severity."""
+        return default_priority(severity, list(self.severities), self.tier)
+
+    def require_person(self, name: str, field: str) -> None:
+        """Refuse a person whom the policy does not have."""
+        require_known("person", name, self.people, field)
+
+    def require_target(self, target: str, field: str) -> None:
+        """Refuse an escalation target that is not `team:T`, `person:P` or `schedule:S` of the policy."""
+        kinds = {"team": self.teams, "person": self.people, "schedule": self.schedules}
+        kind, _, name = target.partition(":")
+        if kind not in kinds or not name:
+            every = [f"{k}:{n}" for k, names in kinds.items() for n in names]
+            require_known("target", target, every, field)
+        else:
+            require_known(kind, name, kinds[kind], field)
+
+
+def plan_for(policy: Policy, service_key: str) -> EscalationPlan:
+    """The escalation plan of a service: its policy, else its team's members, else the catch-all."""
+    service = policy.service(service_key)
+    named = policy.escalation_policies.get(service.escalation or service.team or "")
+    if named is not None:
+        steps = [
+            PlanStep(
+                targets=list(step.page),
+                after=step.after
+                if step.after is not None
+                else (DEFAULT_STEP_DELAY if index else timedelta(0)),
+            )
+            for index, step in enumerate(named.steps)
+        ]
+        return EscalationPlan(steps=steps, repeat=named.repeat, repeat_after=named.repeat_after)
+    targets = [f"team:{service.team}"] if service.team in policy.teams else policy.catch_all()
+    return EscalationPlan(steps=[PlanStep(targets=targets, after=timedelta(0))])
+
+
+def slice_for(policy: Policy, service_key: str, kind: str = "default", version: str = "") -> PolicySlice:
+    """Cut the slice for an incident of `kind` on `service_key`."""
+    service, process = policy.service(service_key), policy.process(kind)
+    severities = policy.severities
+    if process.update_every is not None:
+        severities = {
+            name: level.model_copy(update={"update_every": process.update_every})
+            if level.major
+            else level
+            for name, level in severities.items()
+        }
+    roles = roles_of(policy)
+    if process.roles is not None:
+        roles = {key: role for key, role in roles.items() if key in process.roles}
+    return PolicySlice(
+        version=version,
+        organisation=policy.organisation.name,
+        service=service_key,
+        service_name=service.name or service_key,
+        tier=service.tier,
+        public=service.public,
+        depends_on=list(service.depends_on),
+        runbooks=list(service.runbooks),
+        on_clear=service.on_clear,
+        escalation=plan_for(policy, service_key),
+        severities=severities,
+        default_severity=policy.organisation.default_severity,
+        external=process.external,
+        roles=roles,
+        limits=policy.limits,
+        postmortems=policy.postmortems,
+        people=list(policy.people),
+        teams=list(policy.teams),
+        schedules=list(policy.schedules),
+    )

@@ -1,0 +1,28 @@
+"""The timeline: every fact of an incident in order, as people read it and as the records keep it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+OPERATOR = "operator"
+"""Whoever has the system's own token or the Temporal UI and names no person."""
+SYSTEM = "tocsin"
+"""What the process itself did."""
+
+
+class Entry(BaseModel):
+    """One fact on the timeline.
+
+    `seq` counts from 1 and never repeats within an incident, also across continue-as-new: the records
+    use it as their key, so that writing an entry twice changes nothing.
+    """
+
+    seq: int
+    at: datetime
+    fact: str
+    actor: str
+    text: str
+    data: dict[str, Any] = {}
