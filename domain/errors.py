@@ -34,7 +34,9 @@ class Problem(BaseModel):
     warning: bool = False
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else (f"{self.file}: " if self.file else "")
+        place = (
+            f"{self.file}:{self.line}: " if self.line else (f"{self.file}: " if self.file else "")
+        )
         hint = f"; did you mean {' or '.join(self.near)}?" if self.near else ""
         return f"{place}{self.where}: {self.detail}{hint}"
 

@@ -1,58 +1,29 @@
-"""The organisation's process as data: who is on call, what a severity means, which texts go to whom.
+"""The organisation's process as data: who is on call, what a severity means, who hears what.
 
-Shape only. Whether names refer to something is `check.py`; reading files is `records/policy_file.py`.
-Defaults are those that `docs/policy.md` shows: a section or field left out has the value shown there.
+Shape only. How single values are written is `value.py`; whether names refer to something is
+`check.py`; reading files is `records/policy_file.py`. Defaults are those that `docs/policy.md`
+shows: a section or field left out has the value shown there.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from domain.durations import Duration
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-def parse_weekday(value: Any) -> int:
-    """`monday` or `mon` to 0 … 6."""
-    text = str(value).strip().lower()
-    for index, name in enumerate(WEEKDAYS):
-        if text == name or (len(text) >= 3 and name.startswith(text)):
-            return index
-    raise ValueError(f"{value!r} is not a weekday such as monday or mon")
-
-
-def _parse_days(value: Any) -> frozenset[int]:
-    """`[mon-fri, sunday]` to a set of weekday numbers; a range may run over the weekend."""
-    days: set[int] = set()
-    for item in value if isinstance(value, list | tuple | set | frozenset) else [value]:
-        if isinstance(item, int):
-            days.add(item)
-            continue
-        first, _, last = str(item).partition("-")
-        start, end = parse_weekday(first), parse_weekday(last or first)
-        days.update((start + step) % 7 for step in range((end - start) % 7 + 1))
-    return frozenset(days)
-
-
-def _parse_wall_time(value: Any) -> str:
-    """`09:00` as it is; refuse what is no time of day."""
-    hours, _, minutes = str(value).strip().partition(":")
-    if hours.isdigit() and minutes.isdigit() and len(minutes) == 2:
-        if int(hours) < 24 and int(minutes) < 60:
-            return f"{int(hours):02}:{minutes}"
-        if (int(hours), int(minutes)) == (24, 0):
-            return "24:00"
-    raise ValueError(f"{value!r} is not a time of day such as 09:00")
-
-
-Weekday = Annotated[int, BeforeValidator(parse_weekday)]
-Days = Annotated[frozenset[int], BeforeValidator(_parse_days)]
-WallTime = Annotated[str, BeforeValidator(_parse_wall_time)]
+from domain.policy.value import (
+    Day,
+    Days,
+    Duration,
+    EndTime,
+    Interval,
+    Moment,
+    Turn,
+    WallTime,
+    Weekday,
+)
 
 
 class Strict(BaseModel):
@@ -64,7 +35,7 @@ class Strict(BaseModel):
 class WorkingHours(Strict):
     days: Days = frozenset({0, 1, 2, 3, 4})
     start: WallTime = Field("09:00", alias="from")
-    end: WallTime = Field("17:00", alias="to")
+    end: EndTime = Field("17:00", alias="to")
 
 
 class Organisation(Strict):
@@ -102,40 +73,26 @@ class Restriction(Strict):
 
     days: Days = frozenset(range(7))
     start: WallTime = Field("00:00", alias="from")
-    end: WallTime = Field("24:00", alias="to")
-
-
-def _parse_turn(value: Any) -> tuple[int, str]:
-    """`week`, `2 weeks`, `12h`, `month` to a count and a unit of hour, day, week or month."""
-    if isinstance(value, tuple | list):
-        return (int(value[0]), str(value[1]))
-    text = str(value).strip().lower()
-    number, _, unit = text.partition(" ")
-    if text.endswith("h") and text[:-1].isdigit():
-        count, unit = int(text[:-1]), "hour"
-    elif number.isdigit() and unit:
-        count, unit = int(number), unit.removesuffix("s")
-    else:
-        count, unit = 1, text
-    if unit not in ("hour", "day", "week", "month") or count < 1:
-        raise ValueError(f"{value!r} is not a turn such as 12h, day, week, 2 weeks or month")
-    return (count, unit)
+    end: EndTime = Field("24:00", alias="to")
 
 
 class Rotation(Strict):
     people: list[str] = Field(min_length=1)
-    every: Annotated[tuple[int, str], BeforeValidator(_parse_turn)] = (1, "week")
+    every: Turn = (1, "week")
     handover: Handover = Handover()
-    starts: date
-    ends: date | None = None
+    starts: Day
+    ends: Day | None = None
     restrict: Restriction | None = None
 
 
 class Override(Strict):
-    """Wall time of the schedule's zone. `instead_of` left out: for whoever is on; `person: null` removes."""
+    """Wall time of the schedule's zone; `person: null` removes.
 
-    start: datetime = Field(alias="from")
-    end: datetime = Field(alias="to")
+    `instead_of` left out: for whoever is on.
+    """
+
+    start: Moment = Field(alias="from")
+    end: Moment = Field(alias="to")
     person: str | None
     instead_of: str | None = None
 
@@ -144,7 +101,7 @@ class Holidays(Strict):
     country: str
     subdivision: str | None = None
     people: list[str] = Field(min_length=1)
-    dates: list[date] = []
+    dates: list[Day] = []
     """The dates themselves; the loader fills them in from the country's calendar."""
 
 
@@ -187,8 +144,8 @@ class PageWhen(StrEnum):
 
 
 class Cadence(Strict):
-    internal: Duration | None = None
-    external: Duration | None = None
+    internal: Interval | None = None
+    external: Interval | None = None
 
 
 class SeverityLevel(Strict):
@@ -271,7 +228,7 @@ class Limits(Strict):
     """Reminder to the incident manager; the deputy hears after twice this."""
     shift: Duration = timedelta(hours=3)
     """Longest time in the chair. Source: PagerDuty's response guide: 3 h is the absolute limit."""
-    exhausted_every: Duration = timedelta(minutes=15)
+    exhausted_every: Interval = timedelta(minutes=15)
 
 
 class Role(Strict):
@@ -281,7 +238,10 @@ class Role(Strict):
 
 
 class Channels(Strict):
-    """What opens when an incident is acknowledged. Texts are jinja2 with `id`, `service`, `severity`."""
+    """What opens when an incident is acknowledged.
+
+    Texts are jinja2 with `id`, `service`, `severity`.
+    """
 
     room: str | None = "{{ id }}"
     bridge: str | None = None
@@ -295,10 +255,10 @@ class StatusPage(Strict):
 
 
 class Postmortems(Strict):
-    remind_every: Duration = timedelta(days=1)
+    remind_every: Interval = timedelta(days=1)
     """After the due date, until the postmortem is approved."""
     action_due: Duration = timedelta(weeks=4)
-    """Due date of an action that names none. Source: Atlassian: priority actions in 4 or 8 weeks."""
+    """Due date of an action that names none. Source: Atlassian, priority actions: 4 or 8 weeks."""
 
 
 class Policy(Strict):

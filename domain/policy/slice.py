@@ -107,7 +107,9 @@ def plan_for(policy: Policy, service_key: str) -> EscalationPlan:
     return EscalationPlan(steps=[PlanStep(targets=targets, after=timedelta(0))])
 
 
-def slice_for(policy: Policy, service_key: str, kind: str = "default", version: str = "") -> PolicySlice:
+def slice_for(
+    policy: Policy, service_key: str, kind: str = "default", version: str = ""
+) -> PolicySlice:
     """Cut the slice for an incident of `kind` on `service_key`."""
     service, process = policy.service(service_key), policy.process(kind)
     severities = policy.severities

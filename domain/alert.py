@@ -1,0 +1,68 @@
+"""An alert: a machine's statement that something looks wrong, in the one shape that all formats become."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+MAX_KEY_CHARS = 512
+
+
+class AlertStatus(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Alert(BaseModel):
+    """One alert as intake hands it to the desk."""
+
+    id: str
+    """Given at the door, unique for each accepted delivery; the same alert repeated has another."""
+    key: str
+    """What the sender calls the same thing: fingerprint or deduplication key."""
+    status: AlertStatus
+    integration: str
+    service: str
+    severity: str | None = None
+    """None where the payload says none that is known: the policy's default counts."""
+    summary: str
+    description: str = ""
+    starts_at: datetime | None = None
+    received_at: datetime
+    link: str | None = None
+    runbooks: list[str] = []
+    notes: list[str] = []
+    """What could not be read and what was done instead; each becomes a fact."""
+    raw: str | None = None
+    """The payload as it came, shortened, where it could not be read whole."""
+    count: int = 1
+    """How many deliveries this one stands for: repeats that arrived together ride as one."""
+
+
+class AlertState(BaseModel):
+    """What the incident keeps of each alert that it holds."""
+
+    status: AlertStatus
+    severity: str
+    count: int = 1
+
+
+def combine_repeats(alerts: list[Alert]) -> list[Alert]:
+    """Fold repeats of one key and status that arrived together into one with their count.
+
+    Order is kept: firing, resolved, firing of one key stay three.
+    """
+    out: list[Alert] = []
+    latest: dict[str, int] = {}
+    for alert in alerts:
+        index = latest.get(alert.key)
+        if index is not None and out[index].status == alert.status and not alert.notes:
+            same = out[index]
+            if same.severity == alert.severity:
+                out[index] = same.model_copy(update={"count": same.count + alert.count})
+                continue
+        latest[alert.key] = len(out)
+        out.append(alert)
+    return out

@@ -1,0 +1,43 @@
+"""What an open incident makes of alerts that reach it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.aggregate import Fact
+from domain.alert import Alert, AlertStatus
+from domain.commands.judgement import severity_facts
+from domain.facts import AlertCleared, AlertPartlyCleared, Resolved
+from domain.incident import Incident
+from domain.raising import alert_facts
+
+
+def take_alert(incident: Incident, alert: Alert, at: datetime) -> list[Fact]:
+    """The facts of one alert on an incident that takes it.
+
+    A firing alert of higher severity raises the incident's; severity never falls by itself.
+    """
+    held = incident.alerts.get(alert.key)
+    if alert.status is AlertStatus.FIRING:
+        facts = alert_facts(alert, incident.policy, is_new=held is None)
+        severity = alert.severity or incident.policy.default_severity
+        known = severity in incident.policy.severities
+        if known and incident.policy.is_higher(severity, incident.severity):
+            facts += severity_facts(incident, severity, f"alert from {alert.integration}")
+        return facts
+    if held is None or held.status is AlertStatus.RESOLVED:
+        return []
+    remaining = [key for key in incident.firing() if key != alert.key]
+    if remaining:
+        return [AlertPartlyCleared(key=alert.key, remaining=len(remaining))]
+    facts = [AlertCleared(key=alert.key)]
+    if incident.policy.on_clear == "resolve":
+        due = incident.policy.level(incident.severity).postmortem_due
+        facts.append(
+            Resolved(
+                summary="All alerts cleared; the policy resolves by itself",
+                ended_at=alert.received_at if alert.received_at < at else at,
+                owes_postmortem=due is not None or incident.has_postmortem,
+            )
+        )
+    return facts

@@ -1,0 +1,162 @@
+"""Facts about what is said, to whom, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from domain.aggregate import Fact
+from domain.incident import Communications, Incident
+from domain.messages import Delivery, DeliveryState, Purpose
+from domain.updates import Audience, Stage, Update, UpdateClock, UpdateStatus
+
+
+class CommsOpened(Fact):
+    """The channels are open."""
+
+    room: str | None = None
+    topic: str | None = None
+    bridge: str | None = None
+    document: str | None = None
+    status_page: bool = False
+
+    def sentence(self) -> str:
+        parts = [
+            f"room {self.room}" if self.room else "",
+            f"bridge {self.bridge}" if self.bridge else "",
+            f"document {self.document}" if self.document else "",
+            "status page" if self.status_page else "",
+        ]
+        return "Communications opened: " + (", ".join(p for p in parts if p) or "none by policy")
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.communications = Communications(**self.model_dump(), opened_at=at)
+
+
+class AssessmentAsked(Fact):
+    """The questions of the assessment were put, with what is already known."""
+
+    questions: list[str]
+    known: dict[str, Any]
+
+    def sentence(self) -> str:
+        found = "; ".join(f"{k.replace('_', ' ')}: {v}" for k, v in self.known.items() if v)
+        return f"Assessment asked for: {len(self.questions)} questions open. Known: {found or 'nothing'}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.known = self.known
+
+
+class ConfirmationDue(Fact):
+    """Acknowledged, and still nobody has said whether it is real."""
+
+    stage: Stage
+
+    def sentence(self) -> str:
+        whom = "the incident manager" if self.stage is Stage.OWNER else "the deputy"
+        return f"Not confirmed yet: {whom} is reminded to assess"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.confirm_reminders += 1 if self.stage is Stage.OWNER else 2
+
+
+class UpdateDue(Fact):
+    """An audience is owed an update."""
+
+    audience: Audience
+    stage: Stage
+    due_at: datetime
+    overtaken: int = 0
+
+    def sentence(self) -> str:
+        who = {"owner": "its owner", "deputy": "the deputy"}.get(self.stage, "the incident manager")
+        missed = f" ({self.overtaken} earlier reminders overtaken)" if self.overtaken else ""
+        since = f"{self.due_at:%H:%M} UTC"
+        return f"{self.audience.capitalize()} update due since {since}: {who} is reminded{missed}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        clock = incident.clocks.get(self.audience)
+        if clock is not None:
+            clock.mark(at)
+
+
+class UpdateDrafted(Fact):
+    """A text is ready and waits for a person to publish it."""
+
+    audience: Audience
+    text: str
+
+    def sentence(self) -> str:
+        return f"{self.audience.capitalize()} update drafted, waiting for a person to publish it"
+
+
+class UpdatePublished(Fact):
+    """An audience was told something. The messages that carry it follow."""
+
+    audience: Audience
+    text: str
+    status: UpdateStatus | None = None
+    by: str
+    variant: str = "follow_up"
+    """Which text: initial, follow_up or final."""
+    next_update_at: datetime | None = None
+
+    def sentence(self) -> str:
+        stage = f" ({self.status})" if self.status else ""
+        return f"{self.variant.replace('_', '-').capitalize()} {self.audience} update{stage}: {self.text}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.updates.append(
+            Update(
+                at=at, audience=self.audience, text=self.text, status=self.status, actor=self.by,
+                next_update_at=self.next_update_at,
+            )
+        )  # fmt: skip
+        if self.next_update_at is not None:
+            interval = self.next_update_at - at
+            incident.clocks[self.audience] = UpdateClock(base=at, interval=interval)
+        else:
+            incident.clocks.pop(self.audience, None)
+
+
+class MessageSent(Fact):
+    """A message reached everybody it was for."""
+
+    purpose: Purpose
+    what: str
+    deliveries: list[Delivery]
+
+    def sentence(self) -> str:
+        return f"{self.what} sent to {_whom(self.deliveries)}"
+
+
+class MessageFailed(Fact):
+    """A message did not reach everybody it was for."""
+
+    purpose: Purpose
+    what: str
+    will_retry: bool
+    deliveries: list[Delivery]
+    notes: list[str] = []
+
+    def sentence(self) -> str:
+        missed = [d for d in self.deliveries if d.state is not DeliveryState.SENT]
+        reasons = "; ".join(
+            dict.fromkeys([*(f"{d.recipient}: {d.reason}" for d in missed), *self.notes])
+        )
+        then = ", trying again" if self.will_retry else ""
+        return f"{self.what} not delivered ({reasons}){then}"
+
+
+class OperatorTold(Fact):
+    """Something in Tocsin itself needs a look."""
+
+    what: str
+
+    def sentence(self) -> str:
+        return f"Operator told: {self.what}"
+
+
+def _whom(deliveries: list[Delivery]) -> str:
+    names = [f"{d.recipient.partition(':')[2] or d.recipient} by {d.channel}" for d in deliveries]
+    return ", ".join(names) or "nobody"

@@ -1,0 +1,270 @@
+"""Facts about the incident as a whole: raised, assessed, changed, resolved, reopened, closed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from domain.aggregate import Fact
+from domain.escalation import Cause, PageRun
+from domain.incident import Incident, Status
+from domain.policy.model import PageWhen
+from domain.policy.slice import PolicySlice
+from domain.updates import Audience, UpdateClock
+
+
+def start_page_run(
+    incident: Incident, at: datetime, cause: Cause, run: PageRun | None = None
+) -> None:
+    """Begin a demand for an answer; by default along the service's own escalation plan."""
+    level = incident.policy.level(incident.severity)
+    if run is None:
+        plan = incident.policy.escalation
+        first_wait = plan.steps[0].after if plan.steps else at - at
+        run = PageRun(
+            id=f"p{len(incident.pages) + 1}",
+            cause=cause,
+            plan=plan,
+            wait_for_working_hours=level.page is PageWhen.WORKING_HOURS,
+            round_started_at=at,
+            due_at=at + first_wait,
+            is_paging_catch_all=not plan.steps,
+        )
+    incident.pages.append(run)
+
+
+def restart_clocks(incident: Incident, at: datetime) -> None:
+    """Set both update clocks for the current severity; they only run between confirmation and resolution."""
+    if not incident.is_open or incident.confirmed_at is None:
+        incident.clocks.clear()
+        return
+    level = incident.policy.level(incident.severity)
+    for audience in Audience:
+        published = [update for update in incident.updates if update.audience is audience]
+        cadence = getattr(level.update_every, audience.value)
+        if audience is Audience.EXTERNAL and incident.policy.external == "never":
+            cadence = None
+        if published and published[-1].next_update_at is not None:
+            base = published[-1].at
+            interval = published[-1].next_update_at - base
+            # A worse severity tightens what was promised; a milder one does not take a promise back.
+            interval = min(interval, cadence) if cadence is not None else interval
+        elif published:
+            base, interval = published[-1].at, cadence
+        else:
+            base = incident.confirmed_at
+            interval = level.first_update or cadence
+        if interval is None or (cadence is None and not published):
+            incident.clocks.pop(audience, None)
+        else:
+            fresh = UpdateClock(base=base, interval=interval)
+            fresh.mark(at)
+            old = incident.clocks.get(audience)
+            incident.clocks[audience] = (
+                old if old and old.base == base and old.interval == interval else fresh
+            )
+
+
+class Raised(Fact):
+    """The incident exists. Everything about it that was known then."""
+
+    summary: str
+    severity: str
+    priority: str
+    service: str
+    reporter: str | None = None
+    detected_by: str
+    related: str | None = None
+
+    def sentence(self) -> str:
+        by = f" by {self.reporter}" if self.reporter else ""
+        return f"{self.severity} {self.priority} on {self.service} raised{by}: {self.summary}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        if incident.policy.level(self.severity).page is not PageWhen.NEVER:
+            start_page_run(incident, at, Cause.RAISED)
+
+
+class Assessed(Fact):
+    """Answers to the questions of the assessment; only those that were given now."""
+
+    answers: dict[str, Any]
+
+    def sentence(self) -> str:
+        parts = [f"{name.replace('_', ' ')}: {value}" for name, value in self.answers.items()]
+        return "Assessed: " + "; ".join(parts)
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.assessment = incident.assessment.merged(self.answers)
+        if incident.assessment.started_at is not None:
+            incident.impact_started_at = incident.assessment.started_at
+
+
+class Confirmed(Fact):
+    """The incident is real: communications begin."""
+
+    severity: str
+
+    def sentence(self) -> str:
+        return f"Confirmed as {self.severity}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.confirmed_at = at
+        restart_clocks(incident, at)
+
+
+class SeverityChanged(Fact):
+    """How bad it is was judged anew."""
+
+    old: str
+    new: str
+    reason: str
+    pages: bool = False
+    """Whether this made the incident major, or otherwise page-worthy at once."""
+
+    def sentence(self) -> str:
+        return f"Severity {self.old} → {self.new}: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.severity = self.new
+        if not incident.has_own_priority:
+            incident.priority = incident.policy.priority_for(self.new)
+        restart_clocks(incident, at)
+        if self.pages:
+            for run in incident.active_pages():
+                if run.cause is not Cause.ESCALATED:
+                    run.end(at, f"paged anew as {self.new}")
+            start_page_run(incident, at, Cause.SEVERITY)
+
+
+class PriorityChanged(Fact):
+    """Which of several incidents comes first was judged anew."""
+
+    old: str
+    new: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Priority {self.old} → {self.new}: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.priority, incident.has_own_priority = self.new, True
+
+
+class PolicyApplied(Fact):
+    """The incident follows another version of the policy from now on."""
+
+    old: str
+    new: str
+    pinned: PolicySlice
+
+    def sentence(self) -> str:
+        return f"Policy {self.new or 'current'} applied (was {self.old or 'unknown'})"
+
+    def data(self) -> dict[str, Any]:
+        return {"old": self.old, "new": self.new}
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.policy = self.pinned
+        restart_clocks(incident, at)
+        for run in [r for r in incident.active_pages() if r.cause is not Cause.ESCALATED]:
+            # The new policy pages at once and the old one sends nothing more.
+            run.end(at, "policy applied")
+            start_page_run(incident, at, run.cause)
+
+
+class Resolved(Fact):
+    """The current or imminent business impact has ended."""
+
+    summary: str
+    ended_at: datetime
+    owes_postmortem: bool
+
+    def sentence(self) -> str:
+        return f"Resolved: {self.summary}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.status = Status.RESOLVED
+        incident.resolved_at, incident.impact_ended_at = at, self.ended_at
+        incident.resolution, incident.owes_postmortem = self.summary, self.owes_postmortem
+        stop_everything(incident, at, "resolved")
+
+
+class Reopened(Fact):
+    """It was not over after all."""
+
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Reopened: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.status, incident.settled = Status.FIXING, False
+        incident.resolved_at = incident.impact_ended_at = incident.resolution = None
+        incident.shift_reminded_at = at
+        restart_clocks(incident, at)
+        for clock in incident.clocks.values():
+            # The audiences were told that it is over: they are owed an update soon, not an overdue one.
+            clock.base, clock.reminded = at, 0
+
+
+class Cancelled(Fact):
+    """A false alarm, or a duplicate."""
+
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Cancelled: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.status = Status.CANCELLED
+        stop_everything(incident, at, "cancelled")
+
+
+class PostmortemStarted(Fact):
+    """The postmortem exists, with an owner and a due date."""
+
+    owner: str
+    due_at: datetime | None = None
+
+    def sentence(self) -> str:
+        due = f", due {self.due_at:%Y-%m-%d %H:%M} UTC" if self.due_at else ""
+        return f"Postmortem started, owner {self.owner}{due}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.has_postmortem = True
+
+
+class Closed(Fact):
+    """Nothing is left to do."""
+
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Closed: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.status, incident.closed_at = Status.CLOSED, at
+
+
+class CommandRefused(Fact):
+    """Somebody sent something that could not be done, where no answer could be given."""
+
+    command: str
+    why: str
+    sent: str = ""
+
+    def sentence(self) -> str:
+        return f"Refused {self.command}: {self.why}"
+
+
+def stop_everything(incident: Incident, at: datetime, why: str) -> None:
+    """Stop pages and clocks; what is being sent this moment ends by itself."""
+    for run in incident.active_pages():
+        run.end(at, why)
+    incident.clocks.clear()
+    for key in [k for k, effect in incident.effects.items() if effect.kind in PAGE_EFFECTS]:
+        incident.settle(key)
+
+
+PAGE_EFFECTS = frozenset({"resolve_page", "send_page"})

@@ -1,0 +1,285 @@
+"""Facts about pages: who is demanded an answer of, what became of it, and who acknowledged."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from domain.aggregate import Fact
+from domain.escalation import Cause, PagedPerson, PageRun, Position, after
+from domain.facts.lifecycle import PAGE_EFFECTS, start_page_run
+from domain.incident import Incident, Responder, RoleHolding, RoleState, Status
+from domain.messages import Delivery, PageTarget, PageText, Purpose
+from domain.policy.slice import EscalationPlan, PlanStep
+from domain.priority import Rank
+from domain.roles import INCIDENT_MANAGER
+
+
+class StepDue(Fact):
+    """Bookkeeping: a step is being resolved; its clock stands still meanwhile."""
+
+    silent: ClassVar[bool] = True
+
+    run: str
+    place: Position
+    late: bool = False
+
+    def sentence(self) -> str:
+        return ""
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        run = _run(incident, self.run)
+        run.round, run.step = self.place.round, self.place.step
+        run.round_started_at = self.place.round_started_at
+        run.is_paging_catch_all = self.place.exhausted
+        if self.place.step == 0 and not self.place.exhausted:
+            run.has_reached_somebody = run.has_sent_in_round = False
+        run.due_at = None
+
+
+class StepPaged(Fact):
+    """A step has its people: each is being paged now."""
+
+    run: str
+    round: int
+    step: int
+    targets: list[PageTarget]
+    text: PageText
+    skipped: list[str] = []
+    faults: list[str] = []
+    late: bool = False
+    rank: dict[str, Any] | None = None
+
+    def sentence(self) -> str:
+        people = ", ".join(f"{t.person} ({t.why})" if t.why else t.person for t in self.targets)
+        late = ", late" if self.late else ""
+        notes = "; ".join(["", *self.skipped, *self.faults])
+        return f"Step {self.step} of round {self.round} pages {people}{late}{notes}"
+
+    def data(self) -> dict[str, Any]:
+        return super().data() | {"text": self.text.subject}
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        run = _run(incident, self.run)
+        run.current = [PagedPerson(person=t.person, channels=t.channels) for t in self.targets]
+        run.paged = list(dict.fromkeys([*run.paged, *(t.person for t in self.targets)]))
+        if self.rank:
+            incident.rank = Rank.model_validate(self.rank)
+        run.has_reached_somebody = True
+        _move_on(incident, run, at, at_once=False)
+
+
+class PageHeld(Fact):
+    """The page waits: this severity is no reason to wake anybody."""
+
+    run: str
+    until: datetime
+    severity: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.severity} waits for working hours: the page goes out {self.until:%a %H:%M} UTC"
+        )
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        _run(incident, self.run).due_at = self.until
+
+
+class StepSkipped(Fact):
+    """A step was passed over, with the reason."""
+
+    run: str
+    round: int
+    step: int
+    reason: str
+    empty: bool = False
+    """Whether nobody was behind the step, so that the next one is due now."""
+
+    def sentence(self) -> str:
+        return f"Step {self.step} of round {self.round} skipped: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        if self.empty:
+            run = _run(incident, self.run)
+            run.current = []
+            _move_on(incident, run, at, at_once=True)
+
+
+class PageSent(Fact):
+    """A page left for one person over one contact."""
+
+    run: str
+    person: str
+    channel: str
+    purpose: Purpose = Purpose.PAGE
+    attempt: int = 1
+    late: bool = False
+    deliveries: list[Delivery]
+
+    def sentence(self) -> str:
+        tries = f" at attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"Paged {self.person} by {self.channel}{tries}{', late' if self.late else ''}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        run = _run(incident, self.run)
+        run.has_sent_in_round = True
+        for person in run.current:
+            if person.person == self.person:
+                person.sent = True
+
+
+class PageFailed(Fact):
+    """A page did not leave."""
+
+    run: str
+    person: str
+    channel: str
+    purpose: Purpose = Purpose.PAGE
+    attempt: int = 1
+    reason: str
+    detail: str = ""
+    will_retry: bool
+    next_contact: int | None = None
+    """Number of the person's contact that is tried now, beside any retry of this one."""
+    round: int = 1
+    step: str = ""
+    channels: list[str] = []
+    text: PageText | None = None
+    late: bool = False
+    deliveries: list[Delivery]
+
+    def sentence(self) -> str:
+        then = "trying again" if self.will_retry else "not trying this contact again"
+        return f"Page to {self.person} by {self.channel} failed ({self.reason}), {then}"
+
+    def data(self) -> dict[str, Any]:
+        return {k: v for k, v in super().data().items() if k not in ("text", "channels")}
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        run = _run(incident, self.run)
+        for person in run.current:
+            if person.person == self.person:
+                person.failed += 0 if self.will_retry else 1
+                if self.next_contact is not None:
+                    person.tried = max(person.tried, self.next_contact + 1)
+        is_dead_end = bool(run.current) and all(person.is_unreachable for person in run.current)
+        if not is_dead_end or not run.is_active or run.due_at is None:
+            return
+        if run.step == 0 and not run.is_paging_catch_all:
+            # What comes next is a new round. If this one reached nobody, more rounds will not either.
+            if run.has_sent_in_round or run.is_exhausted:
+                return
+            run.is_paging_catch_all = True
+        run.due_at = min(run.due_at, at)
+
+
+class PolicyExhausted(Fact):
+    """Every round of the escalation policy went by without an acknowledgement."""
+
+    run: str
+    rounds: int
+
+    def sentence(self) -> str:
+        return (
+            f"Escalation policy exhausted after {self.rounds} rounds without acknowledgement; "
+            "the catch-all is paged and the operator told"
+        )
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        _run(incident, self.run).is_exhausted = True
+
+
+class Acknowledged(Fact):
+    """A responder took the page."""
+
+    person: str
+    first: bool
+    after_seconds: float
+    ended_runs: list[str] = []
+    told: list[str] = []
+    """Everybody else who was paged: they hear who took it."""
+
+    def sentence(self) -> str:
+        took = timedelta(seconds=round(self.after_seconds))
+        role = ", now incident manager" if self.first else ""
+        return f"{self.person} acknowledged after {took}{role}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        for run_id in self.ended_runs:
+            _run(incident, run_id).end(at, f"acknowledged by {self.person}")
+        if not incident.is_responder(self.person):
+            incident.responders.append(Responder(person=self.person, joined_at=at))
+        _drop_pages(incident, runs=self.ended_runs, person=self.person)
+        if self.first:
+            incident.status, incident.acknowledged_at = Status.FIXING, at
+            incident.shift_reminded_at = at
+            holding = incident.holding(INCIDENT_MANAGER, self.person)
+            if holding is None:
+                incident.roles.insert(
+                    0,
+                    RoleHolding(
+                        role=INCIDENT_MANAGER, person=self.person, state=RoleState.ACCEPTED, at=at
+                    ),
+                )
+            else:
+                holding.state, holding.at = RoleState.ACCEPTED, at
+
+
+class Escalated(Fact):
+    """Somebody called in another expert, team or rotation."""
+
+    to: str
+    reason: str
+    run: str
+
+    def sentence(self) -> str:
+        return f"Escalated to {self.to}: {self.reason}"
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        plan = EscalationPlan(
+            steps=[PlanStep(targets=[self.to], after=timedelta(0))],
+            repeat=incident.policy.escalation.repeat,
+            repeat_after=incident.policy.escalation.repeat_after,
+        )
+        run = PageRun(
+            id=self.run, cause=Cause.ESCALATED, reason=f"{actor}: {self.reason}", plan=plan,
+            round_started_at=at, due_at=at,
+        )  # fmt: skip
+        start_page_run(incident, at, Cause.ESCALATED, run)
+
+
+def _run(incident: Incident, run_id: str) -> PageRun:
+    run = incident.run(run_id)
+    if run is None:
+        raise LookupError(f"{incident.id} has no page run {run_id}")
+    return run
+
+
+def _move_on(incident: Incident, run: PageRun, at: datetime, *, at_once: bool) -> None:
+    """Set the run to the place after the one just done."""
+    if not run.is_active:
+        return
+    place = Position(
+        round=run.round, step=run.step, due_at=at, round_started_at=run.round_started_at,
+        exhausted=run.is_paging_catch_all,
+    )  # fmt: skip
+    run.last_paged_at = at
+    following = after(run, place, incident.policy.limits.exhausted_every)
+    ends_round = following.round != run.round or following.exhausted
+    if at_once and ends_round and not run.has_reached_somebody and not place.exhausted:
+        # Nobody is behind the whole round: the catch-all's turn is now, not after more empty rounds.
+        following = place.model_copy(update={"exhausted": True})
+    elif at_once and not ends_round:
+        following = following.model_copy(update={"due_at": at})
+    run.round, run.step = following.round, following.step
+    run.round_started_at = following.round_started_at
+    run.is_paging_catch_all, run.due_at = following.exhausted, following.due_at
+
+
+def _drop_pages(incident: Incident, runs: list[str], person: str) -> None:
+    """Forget the wanted pages of ended runs, and all of one person's."""
+    for key, effect in list(incident.effects.items()):
+        if effect.kind in PAGE_EFFECTS and (
+            effect.input.get("run") in runs or effect.input.get("person") == person
+        ):
+            incident.settle(key)

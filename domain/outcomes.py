@@ -1,0 +1,207 @@
+"""What an effect's result amounts to: the answers of the outside world, turned back into facts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from domain.aggregate import Effect, Fact, next_message_try, next_page_try
+from domain.facts import (
+    MessageFailed,
+    MessageSent,
+    PageFailed,
+    PageHeld,
+    PageSent,
+    StepPaged,
+    StepSkipped,
+    UpdateDrafted,
+    UpdatePublished,
+)
+from domain.incident import Incident
+from domain.messages import (
+    Announced,
+    Announcement,
+    Delivery,
+    DeliveryState,
+    PageText,
+    Purpose,
+    ResolvedPage,
+)
+from domain.timeline import SYSTEM
+from domain.updates import Audience, UpdateStatus
+
+MAX_RETRY_AFTER = timedelta(seconds=60)
+"""A vendor that asks for more patience is not waited for: another contact is in use by then."""
+MESSAGE_ATTEMPTS_SHOWN = 1
+"""A failing message gets a fact at its first failure and when it is given up, not at each try."""
+GIVE_UP_MESSAGE_AFTER = 60
+"""Attempts at a message that is no page; about five hours."""
+
+
+class Outcome(BaseModel):
+    """Facts, and when to try the effect again; None settles it."""
+
+    facts: list[Any] = []
+    retry_at: datetime | None = None
+    input: dict[str, Any] | None = None
+    """The effect's input for the next attempt, where it differs."""
+
+
+def page_resolved(incident: Incident, effect: Effect, result: ResolvedPage) -> list[Fact]:
+    """Who is to be paged is known: page them, wait for working hours, or pass the step over."""
+    run = incident.run(effect.input["run"])
+    if run is None or not run.is_active:
+        return []
+    step = 0 if run.is_paging_catch_all else run.step + 1
+    late = bool(effect.input.get("late"))
+    if result.hold_until is not None:
+        return [PageHeld(run=run.id, until=result.hold_until, severity=incident.severity)]
+    if not result.targets or result.text is None:
+        why = "; ".join([*result.skipped, *result.faults]) or "nobody is behind it"
+        return [StepSkipped(run=run.id, round=run.round, step=step, reason=why, empty=True)]
+    return [
+        StepPaged(
+            run=run.id,
+            round=run.round,
+            step=step,
+            targets=result.targets,
+            text=result.text,
+            skipped=result.skipped,
+            faults=result.faults,
+            late=late,
+            rank=result.rank,
+        )
+    ]
+
+
+def page_attempted(
+    incident: Incident, effect: Effect, delivery: Delivery, attempt: int, now: datetime
+) -> Outcome:
+    """One attempt at a page has ended. A failing contact is retried while the next one is tried too."""
+    data = effect.input
+    run = incident.run(data["run"])
+    person = next((p for p in run.current if p.person == data["person"]), None) if run else None
+    if delivery.state is DeliveryState.SENT:
+        fact: Fact = PageSent(
+            run=data["run"],
+            person=data["person"],
+            channel=data["channel"],
+            attempt=attempt,
+            late=data["late"],
+            deliveries=[delivery],
+        )
+        return Outcome(facts=[fact])
+    wanted = run is not None and run.is_active and not (person is not None and person.sent)
+    will_retry = delivery.retryable and wanted
+    following = data["contact"] + 1
+    starts_next = (
+        wanted
+        and following < len(data["channels"])
+        and (person is None or person.tried <= following)
+    )
+    fact = PageFailed(
+        run=data["run"],
+        person=data["person"],
+        channel=data["channel"],
+        attempt=attempt,
+        reason=delivery.reason or delivery.state.value,
+        detail=delivery.detail,
+        will_retry=will_retry,
+        next_contact=following if starts_next else None,
+        round=data["round"],
+        step=data["step"],
+        channels=data["channels"],
+        text=PageText.model_validate(data["text"]),
+        late=data["late"],
+        deliveries=[delivery],
+    )
+    # The first failure and every tenth are facts; in between the state of the effect tells.
+    shown = attempt == 1 or attempt % 10 == 0 or not will_retry
+    if not will_retry:
+        return Outcome(facts=[fact])
+    wait = next_page_try(attempt - 1)
+    if delivery.retry_after_seconds is not None:
+        wait = max(wait, min(timedelta(seconds=delivery.retry_after_seconds), MAX_RETRY_AFTER))
+    return Outcome(facts=[fact] if shown else [], retry_at=now + wait)
+
+
+def announced(effect: Effect, result: Announced, attempt: int, now: datetime) -> Outcome:
+    """One attempt at an announcement has ended; who has it is not told twice."""
+    announcement = Announcement.model_validate(effect.input)
+    what = describe(announcement)
+    sent = [d for d in result.deliveries if d.state is DeliveryState.SENT]
+    failed = [d for d in result.deliveries if d.state is not DeliveryState.SENT]
+    unsettled = result.unsettled()
+    will_retry = bool(unsettled) and attempt < GIVE_UP_MESSAGE_AFTER
+    facts: list[Fact] = []
+    if sent:
+        facts.append(MessageSent(purpose=announcement.purpose, what=what, deliveries=sent))
+    is_news = attempt <= MESSAGE_ATTEMPTS_SHOWN or not will_retry
+    if (failed and is_news) or (result.notes and attempt <= MESSAGE_ATTEMPTS_SHOWN):
+        facts.append(
+            MessageFailed(
+                purpose=announcement.purpose,
+                what=what,
+                will_retry=will_retry,
+                deliveries=failed,
+                notes=result.notes,
+            )
+        )
+    if not will_retry:
+        return Outcome(facts=facts)
+    settled = {d.key for d in result.deliveries} - {d.key for d in unsettled}
+    following = announcement.model_copy(
+        update={"settled": sorted({*announcement.settled, *settled})}
+    )
+    return Outcome(
+        facts=facts,
+        retry_at=now + next_message_try(attempt - 1),
+        input=following.model_dump(mode="json"),
+    )
+
+
+def composed(incident: Incident, effect: Effect, text: str, now: datetime) -> list[Fact]:
+    """A text of ours is ready: publish it, or leave it to a person as a draft."""
+    audience = Audience(effect.input["audience"])
+    variant = effect.input["variant"]
+    if variant == "initial" and (not incident.is_open or incident.has_published(audience)):
+        return []
+    if effect.input["draft"]:
+        return [UpdateDrafted(audience=audience, text=text)]
+    next_at = None
+    status = UpdateStatus.RESOLVED if variant == "final" else None
+    if variant == "initial":
+        cadence = getattr(incident.policy.level(incident.severity).update_every, audience.value)
+        next_at = now + cadence if cadence is not None else None
+        status = UpdateStatus.INVESTIGATING if audience is Audience.EXTERNAL else None
+    return [
+        UpdatePublished(
+            audience=audience,
+            text=text,
+            status=status,
+            by=SYSTEM,
+            variant=variant,
+            next_update_at=next_at,
+        )
+    ]
+
+
+def describe(announcement: Announcement) -> str:
+    """What a message was, in words for the timeline."""
+    context = announcement.context
+    match announcement.purpose:
+        case Purpose.PAGE_UPDATE:
+            return f"Word that {context.get('taken_by')} took the page"
+        case Purpose.INTERNAL_UPDATE | Purpose.EXTERNAL_UPDATE:
+            kind = str(context.get("variant", "")).replace("_", "-")
+            return f"{kind.capitalize()} {announcement.purpose.value.replace('_', ' ')}"
+        case Purpose.ROLE:
+            return f"Duties of {context.get('title')}"
+        case Purpose.REMINDER:
+            return f"Reminder ({str(context.get('topic')).replace('_', ' ')})"
+        case Purpose.POSTMORTEM:
+            return f"Postmortem message ({str(context.get('topic')).replace('_', ' ')})"
+        case _:
+            return "Message to the operator"

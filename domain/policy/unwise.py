@@ -1,0 +1,107 @@
+"""What a valid policy does that its owner may regret. Warnings only: the policy loads with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import combinations
+
+from domain.errors import Problem
+from domain.policy.model import Override, Policy, Schedule
+
+GAPS_SHOWN = 3
+
+
+def find_warnings(
+    policy: Policy, gaps: Mapping[str, Sequence[tuple[datetime, datetime]]] | None = None
+) -> list[Problem]:
+    """Everything unwise in a valid policy.
+
+    Args:
+        policy: a policy without mistakes.
+        gaps: per schedule, when nobody is on call, where the caller has worked that out.
+    """
+    found = [*_people(policy), *_schedules(policy), *_paging(policy), *_severities(policy)]
+    return found + gap_problems(gaps or {})
+
+
+def gap_problems(gaps: Mapping[str, Sequence[tuple[datetime, datetime]]]) -> list[Problem]:
+    """One warning for each schedule that leaves somebody's pages to nobody; times are UTC."""
+    problems = []
+    for schedule, spans in gaps.items():
+        if not spans:
+            continue
+        shown = [f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}" for start, end in spans]
+        more = f" and {len(shown) - GAPS_SHOWN} more times" if len(shown) > GAPS_SHOWN else ""
+        detail = f"nobody is on call from {', '.join(shown[:GAPS_SHOWN])} UTC{more}"
+        problems.append(_warning(f"schedules.{schedule}", detail))
+    return problems
+
+
+def _warning(where: str, detail: str) -> Problem:
+    return Problem(where=where, detail=detail, warning=True)
+
+
+def _people(policy: Policy) -> Iterator[Problem]:
+    for key, person in policy.people.items():
+        if not person.contacts:
+            yield _warning(f"people.{key}", "has no contacts, so nothing can reach them")
+    if not policy.catch_all():
+        yield _warning("organisation.catch_all", "is empty: a page that fails reaches nobody")
+    for key, team in policy.teams.items():
+        if not team.members:
+            yield _warning(f"teams.{key}", "has no members")
+
+
+def _schedules(policy: Policy) -> Iterator[Problem]:
+    for key, schedule in policy.schedules.items():
+        where = f"schedules.{key}"
+        if not schedule.rotations:
+            yield _warning(where, "has no rotations, so nobody is on call by it")
+        yield from _rotations(where, schedule)
+        numbered = enumerate(schedule.overrides)
+        for (_, first), (index, second) in combinations(numbered, 2):
+            if _overlap(first, second):
+                yield _warning(f"{where}.overrides.{index}", "overlaps an earlier override")
+
+
+def _rotations(where: str, schedule: Schedule) -> Iterator[Problem]:
+    for index, rotation in enumerate(schedule.rotations):
+        place = f"{where}.rotations.{index}"
+        if len(set(rotation.people)) < len(rotation.people):
+            yield _warning(f"{place}.people", "names a person twice, who then has more turns")
+        window = rotation.restrict
+        if window and not window.days:
+            yield _warning(f"{place}.restrict", "has no days, so it is never active")
+        elif window and window.start == window.end:
+            yield _warning(f"{place}.restrict", "begins and ends at the same time of day")
+
+
+def _overlap(first: Override, second: Override) -> bool:
+    """Two overrides for one person's turn, or for whoever is on, at one time."""
+    apart = None not in (first.instead_of, second.instead_of)
+    if apart and first.instead_of != second.instead_of:
+        return False
+    return first.start < second.end and second.start < first.end
+
+
+def _paging(policy: Policy) -> Iterator[Problem]:
+    for key, escalation in policy.escalation_policies.items():
+        if not escalation.steps:
+            yield _warning(f"escalation_policies.{key}", "has no steps, so it pages nobody")
+        for index, step in enumerate(escalation.steps):
+            if not step.page:
+                where = f"escalation_policies.{key}.steps.{index}"
+                yield _warning(where, "pages nobody")
+    for key, service in policy.services.items():
+        if service.team is None and service.escalation is None:
+            detail = "has neither a team nor an escalation policy, so its pages go to the catch-all"
+            yield _warning(f"services.{key}", detail)
+
+
+def _severities(policy: Policy) -> Iterator[Problem]:
+    if not any(level.major for level in policy.severities.values()):
+        yield _warning("severities", "none is major, so no incident is ever a major one")
+    for key, group in policy.stakeholders.items():
+        if not group.to:
+            yield _warning(f"stakeholders.{key}", "has nobody in it")

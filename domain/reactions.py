@@ -1,0 +1,331 @@
+"""What leaves by itself: for each fact, the effects that follow from it. One page, on purpose.
+
+An effect's key is made from business facts only, so that a retry, a replay, a reset and a second
+worker all ask for the same thing under the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from domain import facts as f
+from domain.aggregate import Effect, Fact
+from domain.incident import Incident
+from domain.messages import Announcement, PageText, Purpose
+from domain.roles import COMMUNICATIONS_MANAGER, INCIDENT_MANAGER
+from domain.updates import Audience, Stage
+
+
+def follows(incident: Incident, fact: Fact, at: datetime, actor: str) -> list[Effect]:
+    """The effects of one fact on one incident, after it has been folded."""
+    rule = _RULES.get(type(fact))
+    return list(rule(incident, fact, at, actor)) if rule else []
+
+
+def owner_of_updates(incident: Incident) -> str:
+    """Who owes the audiences their updates."""
+    return COMMUNICATIONS_MANAGER if incident.holders(COMMUNICATIONS_MANAGER) else INCIDENT_MANAGER
+
+
+def whom_to_remind(incident: Incident, role: str, stage: Stage) -> list[str]:
+    """Recipients of a reminder: the holder of a role, their deputy, or the incident manager."""
+    managers = incident.holders(INCIDENT_MANAGER)
+    holders = incident.holders(role)
+    if stage is Stage.DEPUTY:
+        if len(holders) > 1:
+            return [f"person:{holders[1]}"]
+        if role == INCIDENT_MANAGER:
+            return ["next_step"]  # whoever the escalation policy would page next
+        holders = managers
+    elif stage is Stage.MANAGER:
+        holders = managers
+    return [f"person:{holders[0]}"] if holders else ["catch_all"]
+
+
+def _announce(
+    incident: Incident, kind: str, key: str, purpose: Purpose, template: str,
+    recipients: list[str], **context: Any,
+) -> Effect:  # fmt: skip
+    full_key = f"{incident.id}/{key}"
+    announcement = Announcement(
+        key=full_key, purpose=purpose, template=template, recipients=recipients, context=context
+    )
+    return Effect(key=full_key, kind=kind, input=announcement.model_dump(mode="json"))
+
+
+def _remind(incident: Incident, key: str, to: list[str], topic: str, **context: Any) -> Effect:
+    return _announce(
+        incident,
+        "remind",
+        f"remind/{key}",
+        Purpose.REMINDER,
+        "reminder",
+        to,
+        topic=topic,
+        **context,
+    )
+
+
+def page_effect(
+    incident: Incident, run_id: str, round_: int, step: str, person: str, channels: list[str],
+    contact: int, text: PageText, late: bool,
+) -> Effect:  # fmt: skip
+    """The wish to page one person over one of their contacts."""
+    channel = channels[contact]
+    key = f"{incident.id}/{run_id}/r{round_}/{step}/{person}/{channel}-{contact}"
+    data = {
+        "run": run_id, "round": round_, "step": step, "person": person, "channels": channels,
+        "contact": contact, "channel": channel, "text": text.model_dump(), "late": late,
+    }  # fmt: skip
+    return Effect(key=key, kind="send_page", input=data)
+
+
+def _step_due(incident: Incident, fact: f.StepDue, at: datetime, actor: str) -> Iterable[Effect]:
+    run = incident.run(fact.run)
+    if run is not None:
+        yield Effect(
+            key=f"{incident.id}/{run.step_key()}/resolve",
+            kind="resolve_page",
+            input={"run": run.id, "late": fact.late},
+        )
+
+
+def _step_paged(
+    incident: Incident, fact: f.StepPaged, at: datetime, actor: str
+) -> Iterable[Effect]:
+    step = f"s{fact.step}" if fact.step else "catch-all"
+    for target in fact.targets:
+        yield page_effect(
+            incident, fact.run, fact.round, step, target.person, target.channels, 0, fact.text,
+            fact.late,
+        )  # fmt: skip
+
+
+def _page_failed(
+    incident: Incident, fact: f.PageFailed, at: datetime, actor: str
+) -> Iterable[Effect]:
+    run = incident.run(fact.run)
+    if fact.next_contact is None or fact.text is None or run is None or not run.is_active:
+        return
+    yield page_effect(
+        incident, fact.run, fact.round, fact.step, fact.person, fact.channels, fact.next_contact,
+        fact.text, fact.late,
+    )  # fmt: skip
+
+
+def _exhausted(
+    incident: Incident, fact: f.PolicyExhausted, at: datetime, actor: str
+) -> Iterable[Effect]:
+    yield _announce(
+        incident, "tell_operator", f"{fact.run}/exhausted", Purpose.OPERATOR, "operator", ["operator"],
+        what=fact.sentence(),
+    )  # fmt: skip
+
+
+def _acknowledged(
+    incident: Incident, fact: f.Acknowledged, at: datetime, actor: str
+) -> Iterable[Effect]:
+    if fact.told:
+        yield _announce(
+            incident, "tell_paged", f"acknowledged/{fact.person}/{incident.seq + 1}",
+            Purpose.PAGE_UPDATE, "page_update", [f"person:{person}" for person in fact.told],
+            taken_by=fact.person,
+        )  # fmt: skip
+    if fact.first:
+        yield Effect(key=f"{incident.id}/open_comms", kind="open_comms")
+        yield Effect(key=f"{incident.id}/assess", kind="assess")
+
+
+def _asked(
+    incident: Incident, fact: f.AssessmentAsked, at: datetime, actor: str
+) -> Iterable[Effect]:
+    manager = incident.incident_manager
+    if manager is not None:
+        yield _role_message(
+            incident,
+            INCIDENT_MANAGER,
+            manager,
+            "acknowledged",
+            questions=fact.questions,
+            known=fact.known,
+        )
+
+
+def _role_message(incident: Incident, role: str, person: str, how: str, **context: Any) -> Effect:
+    definition = incident.policy.roles[role]
+    return _announce(
+        incident, "delegate", f"role/{role}/{person}/{incident.seq + 1}", Purpose.ROLE, "role",
+        [f"person:{person}"], role=role, title=definition.title, duties=definition.duties, how=how,
+        **context,
+    )  # fmt: skip
+
+
+def _delegated(incident: Incident, fact: f.Delegated, at: datetime, actor: str) -> Iterable[Effect]:
+    yield _role_message(incident, fact.role, fact.to, "offered", by=actor)
+
+
+def _handed_over(
+    incident: Incident, fact: f.HandedOver, at: datetime, actor: str
+) -> Iterable[Effect]:
+    yield _role_message(
+        incident, fact.role, fact.to, "handed_over", by=fact.old, briefing=fact.briefing
+    )
+
+
+def _declined(
+    incident: Incident, fact: f.RoleDeclined, at: datetime, actor: str
+) -> Iterable[Effect]:
+    to = whom_to_remind(incident, INCIDENT_MANAGER, Stage.MANAGER)
+    key = f"declined/{fact.role}/{fact.person}/{incident.seq + 1}"
+    yield _remind(incident, key, to, "role_declined", what=fact.sentence())
+
+
+def _unanswered(
+    incident: Incident, fact: f.RoleUnanswered, at: datetime, actor: str
+) -> Iterable[Effect]:
+    to = [f"person:{fact.person}", *whom_to_remind(incident, INCIDENT_MANAGER, Stage.MANAGER)]
+    key = f"unanswered/{fact.role}/{fact.person}/{incident.seq + 1}"
+    recipients = list(dict.fromkeys(to))
+    yield _remind(
+        incident, key, recipients, "role_unanswered", what=fact.sentence(), title=fact.title
+    )
+
+
+def _shift(incident: Incident, fact: f.ShiftTooLong, at: datetime, actor: str) -> Iterable[Effect]:
+    key = f"shift/{fact.person}/{incident.seq + 1}"
+    yield _remind(incident, key, [f"person:{fact.person}"], "shift", what=fact.sentence())
+
+
+def _confirmation(
+    incident: Incident, fact: f.ConfirmationDue, at: datetime, actor: str
+) -> Iterable[Effect]:
+    to = whom_to_remind(incident, INCIDENT_MANAGER, fact.stage)
+    questions = incident.assessment.open_questions()
+    yield _remind(incident, f"confirm/{fact.stage}", to, "confirm", questions=questions)
+
+
+def _update_due(
+    incident: Incident, fact: f.UpdateDue, at: datetime, actor: str
+) -> Iterable[Effect]:
+    to = whom_to_remind(incident, owner_of_updates(incident), fact.stage)
+    key = f"update/{fact.audience}/{incident.seq + 1}"
+    yield _remind(
+        incident, key, to, "update_due", audience=fact.audience, due_at=fact.due_at.isoformat()
+    )
+
+
+def _drafted(
+    incident: Incident, fact: f.UpdateDrafted, at: datetime, actor: str
+) -> Iterable[Effect]:
+    to = whom_to_remind(incident, owner_of_updates(incident), Stage.OWNER)
+    yield _remind(
+        incident, f"draft/{fact.audience}/{incident.seq + 1}", to, "draft", audience=fact.audience,
+        text=fact.text,
+    )  # fmt: skip
+
+
+def _compose(incident: Incident, audience: Audience, variant: str, draft: bool = False) -> Effect:
+    return Effect(
+        key=f"{incident.id}/update/{audience}/{variant}/{incident.seq + 1}",
+        kind="compose_update",
+        input={"audience": audience, "variant": variant, "draft": draft},
+    )
+
+
+def _confirmed(incident: Incident, fact: f.Confirmed, at: datetime, actor: str) -> Iterable[Effect]:
+    if not incident.is_open:
+        return
+    if not incident.has_published(Audience.INTERNAL):
+        yield _compose(incident, Audience.INTERNAL, "initial")
+    if incident.policy.external != "never" and not incident.has_published(Audience.EXTERNAL):
+        # The name of a service that is not public is not for the outside: a person decides.
+        is_automatic = incident.policy.external == "auto" and incident.policy.public
+        yield _compose(incident, Audience.EXTERNAL, "initial", draft=not is_automatic)
+
+
+def _published(
+    incident: Incident, fact: f.UpdatePublished, at: datetime, actor: str
+) -> Iterable[Effect]:
+    is_internal = fact.audience is Audience.INTERNAL
+    yield _announce(
+        incident,
+        "send_final" if fact.variant == "final" else "publish_update",
+        f"update/{fact.audience}/{len(incident.updates)}",
+        Purpose.INTERNAL_UPDATE if is_internal else Purpose.EXTERNAL_UPDATE,
+        f"{fact.audience}_update",
+        ["stakeholders"] if is_internal else ["status_page"],
+        text=fact.text,
+        status=fact.status,
+        variant=fact.variant,
+        by=fact.by,
+        next_update_at=fact.next_update_at.isoformat() if fact.next_update_at else None,
+    )
+
+
+def _cleared(
+    incident: Incident, fact: f.AlertCleared, at: datetime, actor: str
+) -> Iterable[Effect]:
+    if incident.incident_manager is not None and incident.policy.on_clear != "resolve":
+        to = whom_to_remind(incident, INCIDENT_MANAGER, Stage.OWNER)
+        yield _remind(
+            incident, f"cleared/{incident.seq + 1}", to, "alert_cleared", what=fact.sentence()
+        )
+
+
+def _settle(incident: Incident) -> Effect:
+    return Effect(
+        key=f"{incident.id}/settle/{incident.seq + 1}", kind="settle", input={"alerts": []}
+    )
+
+
+def _finals(incident: Incident, *, always_internal: bool) -> Iterable[Effect]:
+    if always_internal or incident.has_published(Audience.INTERNAL):
+        yield _compose(incident, Audience.INTERNAL, "final")
+    if incident.has_published(Audience.EXTERNAL):
+        yield _compose(incident, Audience.EXTERNAL, "final")
+
+
+def _resolved(incident: Incident, fact: f.Resolved, at: datetime, actor: str) -> Iterable[Effect]:
+    yield _settle(incident)
+    yield from _finals(incident, always_internal=True)
+    if incident.owes_postmortem:
+        yield Effect(
+            key=f"{incident.id}/postmortem/{incident.seq + 1}",
+            kind="start_postmortem",
+            input={"resolved_by": actor},
+        )
+
+
+def _cancelled(incident: Incident, fact: f.Cancelled, at: datetime, actor: str) -> Iterable[Effect]:
+    yield _settle(incident)
+    yield from _finals(incident, always_internal=False)
+
+
+def _reopened(incident: Incident, fact: f.Reopened, at: datetime, actor: str) -> Iterable[Effect]:
+    yield Effect(key=f"{incident.id}/reopened/{incident.seq + 1}", kind="tell_desk_reopened")
+
+
+_RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effect]]] = {
+    f.StepDue: _step_due,
+    f.StepPaged: _step_paged,
+    f.PageFailed: _page_failed,
+    f.PolicyExhausted: _exhausted,
+    f.Acknowledged: _acknowledged,
+    f.AssessmentAsked: _asked,
+    f.Confirmed: _confirmed,
+    f.ConfirmationDue: _confirmation,
+    f.UpdatePublished: _published,
+    f.UpdateDrafted: _drafted,
+    f.UpdateDue: _update_due,
+    f.Delegated: _delegated,
+    f.HandedOver: _handed_over,
+    f.RoleDeclined: _declined,
+    f.RoleUnanswered: _unanswered,
+    f.ShiftTooLong: _shift,
+    f.AlertCleared: _cleared,
+    f.Resolved: _resolved,
+    f.Cancelled: _cancelled,
+    f.Reopened: _reopened,
+}

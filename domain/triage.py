@@ -1,0 +1,117 @@
+"""The desk's triage: for each report a new incident, part of an open one, or nothing.
+
+The desk's knowledge of what is open is a cache. Whether an incident still takes an alert is that
+incident's own answer: what it does not take comes back and is decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from domain.alert import Alert, AlertStatus
+from domain.priority import rank_key
+
+KEYS_KEPT = 500
+"""Alert keys that the desk remembers of each incident; the incident itself knows them all."""
+SETTLED_KEPT = 50
+"""Settled incidents that the desk remembers, to link an alert that fires again."""
+
+Fold = Literal["service", "key"]
+
+
+class OpenRef(BaseModel):
+    """An open incident, as the desk knows it."""
+
+    id: str
+    severity: str
+    priority: str
+    raised_at: datetime
+    keys: list[str] = []
+
+    def remember(self, keys: Iterable[str]) -> None:
+        self.keys = list(dict.fromkeys([*self.keys, *keys]))[-KEYS_KEPT:]
+
+
+class Join(BaseModel):
+    """The alert belongs to an open incident."""
+
+    incident: str
+
+
+class Raise(BaseModel):
+    """The alert is a new incident, perhaps related to one before."""
+
+    related: str | None = None
+
+
+class Ignore(BaseModel):
+    """Nothing to do: it was already over when it arrived."""
+
+
+Decision = Join | Raise | Ignore
+
+
+class DeskState(BaseModel):
+    """What a desk carries from run to run."""
+
+    service: str
+    next_number: int | None = None
+    """None until the records have told which numbers are taken."""
+    open: dict[str, OpenRef] = {}
+    settled: dict[str, list[str]] = {}
+    """Keys of the last settled incidents."""
+    results: dict[str, dict[str, Any]] = {}
+    """Answers to declarations by key, the last 200."""
+    batches: list[str] = []
+    """Keys of the last report batches, so that one delivered twice counts once."""
+
+    def take_number(self) -> int:
+        if self.next_number is None:
+            raise LookupError(f"desk {self.service} does not know its next number yet")
+        number, self.next_number = self.next_number, self.next_number + 1
+        return number
+
+    def settle(self, incident: str, keys: Iterable[str]) -> None:
+        """An incident takes no more alerts; may come early, late or twice."""
+        held = self.open.pop(incident, None)
+        kept = list(dict.fromkeys([*(held.keys if held else []), *keys]))[-KEYS_KEPT:]
+        self.settled.pop(incident, None)
+        self.settled[incident] = kept
+        while len(self.settled) > SETTLED_KEPT:
+            del self.settled[next(iter(self.settled))]
+
+    def reopen(self, ref: OpenRef) -> None:
+        self.settled.pop(ref.id, None)
+        self.open[ref.id] = ref
+
+    def has_seen(self, batch: str) -> bool:
+        """Tell whether a batch came before, and remember it."""
+        if batch in self.batches:
+            return True
+        self.batches = [*self.batches, batch][-200:]
+        return False
+
+    def remember_result(self, key: str, result: dict[str, Any]) -> None:
+        self.results[key] = result
+        while len(self.results) > 200:
+            del self.results[next(iter(self.results))]
+
+
+def decide(desk: DeskState, alert: Alert, fold: Fold) -> Decision:
+    """Decide one alert against what the desk knows to be open."""
+    holders = [ref for ref in desk.open.values() if alert.key in ref.keys]
+    if alert.status is AlertStatus.RESOLVED:
+        if holders:
+            return Join(incident=min(holders, key=rank_key).id)
+        # The key may have fallen out of the desk's memory: the incident in front knows.
+        crowded = [r for r in desk.open.values() if len(r.keys) >= KEYS_KEPT]
+        return Join(incident=min(crowded, key=rank_key).id) if crowded else Ignore()
+    candidates = holders or (list(desk.open.values()) if fold == "service" else [])
+    if candidates:
+        return Join(incident=min(candidates, key=rank_key).id)
+    before = [incident for incident, keys in desk.settled.items() if alert.key in keys]
+    return Raise(related=before[-1] if before else None)
