@@ -144,8 +144,8 @@ class Incident(Aggregate):
     shift_reminded_at: datetime | None = None
     owes_postmortem: bool = False
     has_postmortem: bool = False
-    settled: bool = False
-    """Whether the desk has been told that this incident takes no more alerts."""
+    hand_backs: int = 0
+    """How often alerts that came too late were given back to the desk."""
 
     @property
     def is_open(self) -> bool:

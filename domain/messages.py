@@ -141,3 +141,76 @@ class SendPage(BaseModel):
     """Number of the contact in the person's list."""
     text: PageText
     attempt: int = 1
+
+
+class Announce(BaseModel):
+    """One attempt at an announcement."""
+
+    incident: dict[str, Any]
+    """The incident's view."""
+    announcement: Announcement
+
+
+class ComposeUpdate(BaseModel):
+    """Ask for one of our own texts: the initial or final one of an audience."""
+
+    incident: dict[str, Any]
+    audience: str
+    variant: str
+
+
+class Composed(BaseModel):
+    """A text, and what went wrong on the way to it."""
+
+    text: str
+    faults: list[str] = []
+
+
+class OpenChannels(BaseModel):
+    """Ask for the incident's channels to be opened."""
+
+    incident: dict[str, Any]
+    topic: str
+
+
+class OpenedChannels(BaseModel):
+    """Where the incident is talked about."""
+
+    room: str | None = None
+    topic: str | None = None
+    bridge: str | None = None
+    document: str | None = None
+    status_page: bool = False
+    faults: list[str] = []
+
+
+class FindKnown(BaseModel):
+    """Ask what is already known for the assessment."""
+
+    incident: dict[str, Any]
+    depends_on: list[str] = []
+    runbooks: list[str] = []
+
+
+class Known(BaseModel):
+    """Start time, alert count, open incidents of what the service depends on, runbooks."""
+
+    known: dict[str, Any] = {}
+    faults: list[str] = []
+
+
+class PinPolicy(BaseModel):
+    """Ask for the slice of the current policy for an incident."""
+
+    service: str
+    type: str = "default"
+    incident_id: str = ""
+    """When given, the answer holds the incident's link for people."""
+
+
+class NumberFloor(BaseModel):
+    """The first number that no incident of a service has."""
+
+    next_number: int
+    note: str = ""
+    """Why numbers were skipped, when the records could not be read."""

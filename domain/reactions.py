@@ -124,6 +124,13 @@ def _exhausted(
     )  # fmt: skip
 
 
+def _faulted(incident: Incident, fact: f.Faulted, at: datetime, actor: str) -> Iterable[Effect]:
+    yield _announce(
+        incident, "tell_operator", f"fault/{incident.seq + 1}", Purpose.OPERATOR, "operator", ["operator"],
+        what=fact.sentence(),
+    )  # fmt: skip
+
+
 def _acknowledged(
     incident: Incident, fact: f.Acknowledged, at: datetime, actor: str
 ) -> Iterable[Effect]:
@@ -312,6 +319,7 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.StepPaged: _step_paged,
     f.PageFailed: _page_failed,
     f.PolicyExhausted: _exhausted,
+    f.Faulted: _faulted,
     f.Acknowledged: _acknowledged,
     f.AssessmentAsked: _asked,
     f.Confirmed: _confirmed,

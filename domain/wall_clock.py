@@ -48,8 +48,6 @@ def span_around(spans: Iterable[Span], at: datetime) -> tuple[Span, bool]:
     """
     start, until = EARLIEST, LATEST
     for span in spans:
-        if span.is_empty():
-            continue
         if at in span:
             return span, True
         if at < span.start:

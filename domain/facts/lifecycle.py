@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.aggregate import Fact
 from domain.escalation import Cause, PageRun
@@ -199,7 +199,7 @@ class Reopened(Fact):
         return f"Reopened: {self.reason}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        incident.status, incident.settled = Status.FIXING, False
+        incident.status = Status.FIXING
         incident.resolved_at = incident.impact_ended_at = incident.resolution = None
         incident.shift_reminded_at = at
         restart_clocks(incident, at)
@@ -256,6 +256,32 @@ class CommandRefused(Fact):
 
     def sentence(self) -> str:
         return f"Refused {self.command}: {self.why}"
+
+
+class Faulted(Fact):
+    """A rule of Tocsin's own raised an error; the incident goes on, and the operator is told."""
+
+    what: str
+
+    def sentence(self) -> str:
+        return f"Fault in Tocsin: {self.what}"
+
+
+class NamesRefreshed(Fact):
+    """Bookkeeping: the names of people, teams and schedules were read anew from the live policy."""
+
+    silent: ClassVar[bool] = True
+
+    people: list[str]
+    teams: list[str]
+    schedules: list[str]
+
+    def sentence(self) -> str:
+        return ""
+
+    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.policy.people = self.people
+        incident.policy.teams, incident.policy.schedules = self.teams, self.schedules
 
 
 def stop_everything(incident: Incident, at: datetime, why: str) -> None:

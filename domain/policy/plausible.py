@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.errors import Problem
 from domain.policy.references import unknown
+from domain.policy.shape import found
 from domain.policy.tolerant import Raw, contacts, entries, mappings, section, text, texts
 
 SERVICE_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -30,10 +31,8 @@ def value_problems(
     yield from _contacts(raw, channels)
     yield from _spans(raw)
     yield from _duplicates(raw)
-    named = [
-        found for where, one in entries(raw, "integrations") for found in text(one, "format", where)
-    ]
-    yield from unknown("format", iter(named), formats)
+    for where, integration in entries(raw, "integrations"):
+        yield from unknown("format", text(integration, "format", where), formats)
 
 
 def _keys(raw: Raw) -> Iterator[Problem]:
@@ -65,10 +64,10 @@ def _contacts(raw: Raw, channels: Collection[str]) -> Iterator[Problem]:
         yield from unknown("channel", text(contact, "channel", where), channels)
         for place, to in text(contact, "to", where):
             if contact.get("channel") == "email" and not EMAIL.fullmatch(to):
-                detail = f"{to!r} is no mail address such as alice@example.com"
+                detail = f"{found(to)} is no mail address such as alice@example.com"
                 yield Problem(where=place, detail=detail)
             if contact.get("channel") in ("sms", "voice") and not E164.fullmatch(to):
-                detail = f'{to!r} is no number in international form such as "+4915550001"'
+                detail = f'{found(to)} is no number in international form such as "+4915550001"'
                 yield Problem(where=place, detail=detail)
 
 

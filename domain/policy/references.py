@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from domain.errors import Problem
 from domain.names import nearest
 from domain.policy.model import Channels, Organisation, StakeholderGroup, default_severities
+from domain.policy.shape import found
 from domain.policy.slice import UNKNOWN_SERVICE
 from domain.policy.tolerant import Raw, entries, mappings, section, text, texts
 from domain.roles import BUILT_IN
@@ -57,7 +58,7 @@ def unknown(kind: str, named: Found, known: Iterable[str] | None) -> Iterator[Pr
     for where, name in named:
         if name not in lookup:
             near = nearest(name, every)
-            detail = f"unknown {kind} {name!r}"
+            detail = f"unknown {kind} {found(name)}"
             if not near and len(every) <= 8:
                 detail += f"; known: {', '.join(every) or 'none'}"
             yield Problem(where=where, detail=detail, near=near)
@@ -131,7 +132,7 @@ def _targets(raw: Raw) -> Iterator[Problem]:
         same = [known for known in every if known.partition(":")[2] == (name or kind)]
         yield Problem(
             where=where,
-            detail=f"{target!r} is no target: write team:T, person:P or schedule:S",
+            detail=f"{found(target)} is no target: write team:T, person:P or schedule:S",
             near=tuple(same[:3]) or nearest(target, every),
         )
 

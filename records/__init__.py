@@ -1,0 +1,1 @@
+"""What is kept outside Temporal: the database of records, policy files, calendars."""

@@ -1,0 +1,76 @@
+"""Timeouts and retry policies, each with its reason. Nothing else in `workflows/` names a number of seconds.
+
+Endless retry of pages and messages lives in the state (`domain/aggregate.py`), never in a retry policy:
+an activity in retry back-off dies silently when its workflow continues as new.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import Priority, RetryPolicy
+
+from workflows.contract import PAGE_QUEUE, TASK_QUEUE
+
+ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
+
+# The channel's own deadline is 10 s; two more for the way there and back. No heartbeat: cutting a send
+# in the middle leaves nobody knowing whether it went out.
+PAGE_ATTEMPT: dict[str, Any] = {
+    "task_queue": PAGE_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=12),
+    "retry_policy": ONE_ATTEMPT,
+}
+
+# As a page, but an announcement may go to many: chunks of messages, each with its own deadline.
+MESSAGE_ATTEMPT: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": ONE_ATTEMPT,
+}
+
+# Read-only look-ups that the page path needs. Local: a look-up through the queue would cost a round
+# trip to the server before anybody is paged. They do not raise; the retries are for a worker's death.
+LOOK_UP: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=5),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=2),
+    ),
+}
+
+# Bounded by time, not by number: whoever waits for these goes on without them.
+QUICK: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=15),
+    "schedule_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=30)),
+}
+
+# For ever: the records are a projection that catches up whenever their database is back.
+RECORDING: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
+    ),
+}
+
+RECORDING_HOLD_SECONDS = 1.0
+"""A recording ends this long after its write: what happens meanwhile goes in one batch with the next."""
+
+LOOK_UP_RETRY = timedelta(seconds=5)
+"""Before a look-up that failed for good is asked again."""
+
+FAULT_RETRY = timedelta(seconds=30)
+"""Before a rule that raised an exception is tried again."""
+
+DRAIN = timedelta(seconds=12)
+"""How long a roll-over waits for attempts in flight; one attempt at a page lasts no longer."""
+
+
+def priority_of(severity: str) -> Priority:
+    """Urgent first, where a backlog exists: 1 for SEV1, 2 for SEV2, 3 for the rest."""
+    return Priority(priority_key={"SEV1": 1, "SEV2": 2}.get(severity, 3))

@@ -1,0 +1,129 @@
+"""What the outside knows of the workflows: names, ids, inputs, queues. Importable without a sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from temporalio.common import SearchAttributeKey
+
+from domain.aggregate import Aggregate
+from domain.alert import Alert
+from domain.policy.slice import PolicySlice
+from domain.raising import Origin
+from domain.timeline import Entry
+from domain.triage import DeskState, Fold, OpenRef
+
+TASK_QUEUE = "tocsin"
+PAGE_QUEUE = "tocsin-pages"
+
+DESK = "ServiceDesk"
+INCIDENT = "IncidentWorkflow"
+POSTMORTEM = "PostmortemWorkflow"
+
+STATUS = SearchAttributeKey.for_keyword("IncidentStatus")
+SEVERITY = SearchAttributeKey.for_keyword("IncidentSeverity")
+PRIORITY = SearchAttributeKey.for_keyword("IncidentPriority")
+SERVICE = SearchAttributeKey.for_keyword("IncidentService")
+MANAGER = SearchAttributeKey.for_keyword("IncidentManager")
+MAJOR = SearchAttributeKey.for_bool("IncidentMajor")
+SEARCH_ATTRIBUTES = (STATUS, SEVERITY, PRIORITY, SERVICE, MANAGER, MAJOR)
+
+ROLL_OVER_AT = 2_000
+"""History events after which an incident continues as new. Source: a cold query then costs 0.2 s."""
+DESK_ROLL_OVER_AT = 500
+
+
+def desk_id(service: str) -> str:
+    return f"desk/{service}"
+
+
+def postmortem_id(incident_id: str) -> str:
+    return f"{incident_id}/postmortem"
+
+
+class DeskInput(BaseModel):
+    """Start of a desk, or of its next run."""
+
+    service: str
+    carried: DeskState | None = None
+    inbox: list[dict[str, Any]] = []
+    """What had come in and was not decided when the last run ended."""
+    roll_over_at: int = DESK_ROLL_OVER_AT
+    incident_roll_over_at: int = ROLL_OVER_AT
+
+
+class ReportBatch(BaseModel):
+    """Alerts that one front process delivers together. Signal `report`."""
+
+    key: str
+    """Unique for each batch, so that a batch delivered twice counts once."""
+    alerts: list[Alert]
+    fold: Fold = "service"
+
+
+class DeclareRequest(BaseModel):
+    """Body of `declare`: the fields of `domain.raising.Declare`, with who and under which key."""
+
+    actor: str | None = None
+    key: str | None = None
+
+
+class Settled(BaseModel):
+    """Signal `settled` to the desk: the incident takes no more alerts; these were not taken."""
+
+    incident: str
+    keys: list[str] = []
+    alerts: list[Alert] = []
+    key: str = ""
+    """Unique for each hand-back."""
+
+
+class ReopenedRef(BaseModel):
+    """Signal `reopened` to the desk."""
+
+    incident: OpenRef
+
+
+class Carried(BaseModel):
+    """What an incident or a postmortem takes along when it continues as new."""
+
+    state: dict[str, Any]
+    unrecorded: list[Entry] = []
+    """Facts that are not yet known to be in the records; older ones are read from there."""
+
+
+class IncidentInput(BaseModel):
+    """Start of an incident, or of its next run."""
+
+    id: str
+    policy: PolicySlice
+    url: str = ""
+    cause: str = ""
+    """Key of the declaration or report that raised it; also in the memo."""
+    origin: Origin | None = None
+    carried: Carried | None = None
+    roll_over_at: int = ROLL_OVER_AT
+
+
+class IncidentOutcome(BaseModel):
+    """Result of an incident's workflow: its last view and the answers by key."""
+
+    incident: dict[str, Any]
+    results: dict[str, Any] = {}
+
+
+class PostmortemInput(BaseModel):
+    """Start of a postmortem, or of its next run."""
+
+    incident: dict[str, Any]
+    """The incident's view when it was resolved."""
+    owner: str
+    policy: PolicySlice
+    carried: Carried | None = None
+    roll_over_at: int = ROLL_OVER_AT
+
+
+def snapshot(state: Aggregate) -> dict[str, Any]:
+    """The state as it is carried."""
+    return state.model_dump(mode="json")

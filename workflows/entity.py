@@ -1,0 +1,328 @@
+"""The machinery that an incident and a postmortem share: facts in, effects out, clocks, records, roll-over.
+
+One coroutine conducts: it strikes the clocks that are due, starts the effects that are wanted, and then
+waits for the earliest deadline of all, so that there is one timer in the history and its summary tells
+the operator what comes next. Another coroutine keeps the records. `run()` of the subclass is left with
+the process itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+with workflow.unsafe.imports_passed_through():
+    from domain.aggregate import Aggregate, Clock, Deadline, Effect, Fact, Result
+    from domain.errors import IncidentError
+    from domain.facts.lifecycle import CommandRefused, Faulted
+    from domain.recording import RecordBatch, Recorded
+    from domain.timeline import OPERATOR, SYSTEM, Entry
+    from workflows import activity_options as options
+    from workflows.contract import Carried, snapshot
+    from workflows.handlers import one_object, raw_text, refusal, shown
+
+S = TypeVar("S", bound=Aggregate)
+
+RECORD_CHUNK = 200
+"""Facts in one write to the records; keeps an activity's input far below the payload limit."""
+URGENT = ("resolve_page", "send_page")
+
+
+class EntityWorkflow(Generic[S]):
+    """Base of workflows whose state is an `Aggregate`."""
+
+    CLOCKS: ClassVar[Sequence[Clock[Any]]] = ()
+    SUBJECT: ClassVar[str] = "incident"
+
+    def begin(self, subject: S, carried: Carried | None, roll_over_at: int) -> None:
+        """Called from `__init__`, which runs before any handler."""
+        self.subject = subject
+        self.timeline: list[Entry] = list(carried.unrecorded) if carried else []
+        self.unrecorded: list[Entry] = list(self.timeline)
+        self.recorded_version = subject.seq if carried and not self.unrecorded else 0
+        self.running: dict[str, asyncio.Task[None]] = {}
+        self.is_rolling = False
+        self._roll_over_at = roll_over_at
+        self._faults: dict[str, datetime] = {}
+        self._recording: asyncio.Task[None] | None = None
+
+    # What a subclass says.
+
+    def view(self) -> dict[str, Any]:
+        """The state as the outside sees it."""
+        raise NotImplementedError
+
+    def follows(self, fact: Fact, at: datetime, actor: str) -> list[Effect]:
+        """The effects of a fact."""
+        raise NotImplementedError
+
+    def performers(self) -> Mapping[str, Callable[[Effect], Awaitable[None]]]:
+        """How each kind of effect is carried out."""
+        raise NotImplementedError
+
+    def decide(self, name: str, body: Any, key: str) -> tuple[list[Fact], str, str]:
+        """Check a command and decide it: the facts, who asked, and the key. Raises IncidentError."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Tell the Temporal UI; called after every change."""
+
+    # Facts.
+
+    def record(self, *facts: Fact, actor: str = SYSTEM) -> None:
+        """Fold facts, put them on the timeline and keep what follows from them."""
+        now = workflow.now()
+        for fact in facts:
+            entry = self.subject.record(
+                fact, now, actor, lambda _, f, at, who: self.follows(f, at, who)
+            )
+            if entry is not None:
+                self.timeline.append(entry)
+                self.unrecorded.append(entry)
+        if facts:
+            self.show()
+
+    def fault(self, where: str, error: Exception) -> None:
+        """A rule of ours raised: say so on the timeline once, tell the operator, go on."""
+        what = f"{where}: {type(error).__name__}: {error}"
+        workflow.logger.error("fault in %s", where, exc_info=error)
+        is_new = where not in self._faults
+        self._faults[where] = workflow.now() + options.FAULT_RETRY
+        if is_new:
+            self.record(Faulted(what=what[:500]))
+
+    # Commands.
+
+    def check_command(self, name: str, args: Sequence[Any], key: str) -> None:
+        """Validator of the updates: refuse before anything is written. A known key passes."""
+        if key in self.subject.results:
+            return
+        try:
+            self.precheck(name, one_object(name, args))
+        except IncidentError as error:
+            raise refusal(error) from error
+
+    def precheck(self, name: str, body: Any) -> None:
+        """What can be refused without looking outside. Raises IncidentError."""
+        self.decide(name, body, "")
+
+    async def answer_command(self, name: str, args: Sequence[Any], key: str) -> dict[str, Any]:
+        """Handler of the updates."""
+        try:
+            await self.apply_command(name, one_object(name, args), key)
+        except IncidentError as error:
+            raise refusal(error) from error
+        return self.view()
+
+    async def take_signal(self, name: str, args: Sequence[Any]) -> None:
+        """Handler of the signals: what cannot be done becomes a fact."""
+        try:
+            await self.apply_command(name, one_object(name, args), "")
+        except IncidentError as error:
+            actor = args[0].get("actor") if len(args) == 1 and isinstance(args[0], dict) else None
+            who = actor if isinstance(actor, str) and actor else OPERATOR
+            refused = CommandRefused(command=name, why=str(error)[:2000], sent=shown(args))
+            self.record(refused, actor=who)
+        except Exception as error:  # noqa: BLE001 - a bug must not end the incident; it becomes a fact
+            self.fault(f"signal {name}", error)
+
+    async def apply_command(self, name: str, body: Any, update_id: str) -> None:
+        """Decide a command once per key and record its facts. Raises IncidentError."""
+        key = body.get("key") if isinstance(body, dict) and isinstance(body.get("key"), str) else ""
+        key = key or update_id
+        if key and key in self.subject.results:
+            return
+        facts, actor, _ = await self.decide_outside(name, body, key)
+        self.record(*facts, actor=actor)
+        if key:
+            names = [fact.name for fact in facts]
+            self.subject.remember(key, Result(seq=self.subject.seq, facts=names))
+
+    async def decide_outside(self, name: str, body: Any, key: str) -> tuple[list[Fact], str, str]:
+        """As `decide`, for commands that must look something up first."""
+        return self.decide(name, body, key)
+
+    def take_unknown_signal(self, name: str, args: Sequence[RawValue]) -> None:
+        """A signal of a name that nobody registered: keep it visible."""
+        why = "there is no command of this name"
+        self.record(CommandRefused(command=name, why=why, sent=raw_text(args)), actor=OPERATOR)
+
+    # Conducting.
+
+    def start(self) -> None:
+        """Start the coroutines that run beside the process."""
+        self._conductor = asyncio.create_task(self._conduct())
+        self._recorder = asyncio.create_task(self._keep_records())
+        self.show()
+
+    async def _conduct(self) -> None:
+        while True:
+            now = workflow.now()
+            if not self.is_rolling:
+                self._strike(now)
+                self._start_effects(now)
+            deadline = self._next_deadline()
+            timeout = None
+            if deadline is not None and not self.is_rolling:
+                timeout = max(deadline.at - workflow.now(), timedelta(milliseconds=1))
+            try:
+                await workflow.wait_condition(
+                    lambda d=deadline: self._needs_conducting(d),  # type: ignore[misc]
+                    timeout=timeout,
+                    timeout_summary=deadline.summary if deadline else None,
+                )
+            except TimeoutError:
+                continue
+
+    def _needs_conducting(self, waited_for: Deadline | None) -> bool:
+        if self.is_rolling:
+            return False
+        now = workflow.now()
+        if any(self._is_startable(effect, now) for effect in self.subject.effects.values()):
+            return True
+        return self._next_deadline() != waited_for
+
+    def _is_startable(self, effect: Effect, now: datetime) -> bool:
+        if effect.key in self.running or effect.kind in self._sleeping(now):
+            return False
+        return effect.next_try is None or effect.next_try <= now
+
+    def _sleeping(self, now: datetime) -> set[str]:
+        """Clocks and kinds of effects that raised and are left alone for a while."""
+        return {where for where, until in self._faults.items() if until > now}
+
+    def _next_deadline(self) -> Deadline | None:
+        found: list[Deadline] = []
+        for clock in self.CLOCKS:
+            name = type(clock).__name__
+            try:
+                deadline = clock.deadline(self.subject)
+            except Exception as error:  # noqa: BLE001 - one broken clock must not stop the others
+                self.fault(name, error)
+                continue
+            if deadline is not None:
+                wake = self._faults.get(name)
+                found.append(
+                    deadline
+                    if wake is None
+                    else deadline.model_copy(update={"at": max(deadline.at, wake)})
+                )
+        for effect in self.subject.effects.values():
+            if effect.next_try is not None and effect.key not in self.running:
+                found.append(Deadline(at=effect.next_try, summary=f"Try again: {effect.key}"[:200]))
+        return min(found, key=lambda d: d.at, default=None)
+
+    def _strike(self, now: datetime) -> None:
+        sleeping = self._sleeping(now)
+        for clock in self.CLOCKS:
+            name = type(clock).__name__
+            if name in sleeping:
+                continue
+            try:
+                deadline = clock.deadline(self.subject)
+                if deadline is not None and deadline.at <= now:
+                    self.record(*clock.strike(self.subject, now))
+                    self._faults.pop(name, None)
+            except Exception as error:  # noqa: BLE001 - as above
+                self.fault(name, error)
+
+    def _start_effects(self, now: datetime) -> None:
+        wanted = [e for e in self.subject.effects.values() if self._is_startable(e, now)]
+        for effect in sorted(wanted, key=lambda e: e.kind not in URGENT):
+            self.running[effect.key] = asyncio.create_task(self._perform(effect))
+
+    async def _perform(self, effect: Effect) -> None:
+        try:
+            await self.performers()[effect.kind](effect)
+        except Exception as error:  # noqa: BLE001 - the effect stays wanted and is tried again
+            self.fault(effect.kind, error)
+            self.subject.postpone(effect.key, workflow.now() + options.FAULT_RETRY)
+        finally:
+            self.running.pop(effect.key, None)
+
+    # Records.
+
+    async def _keep_records(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
+            batch = self.unrecorded[:RECORD_CHUNK]
+            stored: Recorded = await workflow.execute_activity(
+                "record",
+                self._batch(batch),
+                result_type=Recorded,
+                summary=f"Write {len(batch)} facts to the records",
+                **options.RECORDING,
+            )
+            done = min(stored.up_to_seq, batch[-1].seq)
+            if done < batch[0].seq:
+                # A gap below: facts of an earlier run never arrived. Ours are stored all the same.
+                done = batch[-1].seq
+            self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
+
+    def _batch(self, entries: list[Entry]) -> RecordBatch:
+        results = {
+            key: {"seq": result.seq, "facts": result.facts}
+            for key, result in self.subject.results.items()
+            if result.seq >= entries[0].seq
+        }
+        return RecordBatch(
+            subject="postmortem" if self.SUBJECT == "postmortem" else "incident",
+            id=self.records_id(),
+            version=self.subject.seq,
+            view=self.view(),
+            entries=entries,
+            results=results,
+            hold_seconds=options.RECORDING_HOLD_SECONDS,
+        )
+
+    def records_id(self) -> str:
+        return self.subject.id
+
+    # Waiting, rolling over and ending.
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to have happened; continue as new on the way when history has grown long."""
+        while not condition():
+            await workflow.wait_condition(lambda: condition() or self._should_roll())
+            if not condition() or self._should_roll():
+                await self._roll_over()
+
+    def _should_roll(self) -> bool:
+        info = workflow.info()
+        return (
+            info.is_continue_as_new_suggested()
+            or info.get_current_history_length() >= self._roll_over_at
+        )
+
+    async def _roll_over(self) -> None:
+        """Continue as new: start nothing, let what runs end, let handlers answer, carry the rest."""
+        self.is_rolling = True
+        try:
+            await workflow.wait_condition(
+                lambda: not self.running, timeout=options.DRAIN, timeout_summary="Let attempts end"
+            )
+        except TimeoutError:
+            workflow.logger.warning("rolling over with %d attempts in flight", len(self.running))
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        carried = Carried(state=snapshot(self.subject), unrecorded=self.unrecorded)
+        workflow.continue_as_new(self.next_input(carried))
+
+    def next_input(self, carried: Carried) -> Any:
+        """Input of the next run."""
+        raise NotImplementedError
+
+    async def finish(self) -> None:
+        """Before completing: every effect settled, every fact recorded, every handler answered."""
+        await self.until(
+            lambda: (
+                not self.subject.effects
+                and not self.running
+                and not self.unrecorded
+                and workflow.all_handlers_finished()
+            )
+        )
