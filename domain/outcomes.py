@@ -205,3 +205,17 @@ def describe(announcement: Announcement) -> str:
             return f"Postmortem message ({str(context.get('topic')).replace('_', ' ')})"
         case _:
             return "Message to the operator"
+
+
+def unanswered(announcement: Announcement, why: str) -> Announced:
+    """An attempt that ended without an answer: who got the message is not known."""
+    delivery = Delivery(
+        key=announcement.key,
+        recipient=", ".join(announcement.recipients),
+        channel="unknown",
+        state=DeliveryState.UNCERTAIN,
+        reason="timed_out",
+        detail=why,
+        retryable=True,
+    )
+    return Announced(deliveries=[delivery])

@@ -85,6 +85,20 @@ class ReopenedRef(BaseModel):
     incident: OpenRef
 
 
+class DeskSignal(BaseModel):
+    """A signal to a desk, delivered though none runs. Input of the activity `signal_desk`."""
+
+    service: str
+    name: str
+    body: dict[str, Any]
+
+
+class CauseQuery(BaseModel):
+    """Which report or declaration raised an incident. Input of the activity `cause_of`."""
+
+    incident_id: str
+
+
 class Carried(BaseModel):
     """What an incident or a postmortem takes along when it continues as new."""
 

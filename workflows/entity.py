@@ -287,10 +287,9 @@ class EntityWorkflow(Generic[S]):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to have happened; continue as new on the way when history has grown long."""
-        while not condition():
-            await workflow.wait_condition(lambda: condition() or self._should_roll())
-            if not condition() or self._should_roll():
-                await self._roll_over()
+        await workflow.wait_condition(lambda: condition() or self._should_roll())
+        if not condition():
+            await self._roll_over()
 
     def _should_roll(self) -> bool:
         info = workflow.info()

@@ -1,0 +1,81 @@
+"""A declaration as it arrives at the desk: the shape first, the names once the policy is at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from domain.errors import CommandError, Problem
+from domain.names import nearest, require_known
+from domain.policy.slice import PolicySlice
+from domain.raising import Declare
+from domain.timeline import OPERATOR
+
+
+class Declaration(BaseModel):
+    """Who declares what, under which key."""
+
+    body: dict[str, Any]
+    """The fields of `Declare` that were given."""
+    actor: str
+    key: str | None = None
+
+    def check(self, policy: PolicySlice) -> None:
+        """Refuse names that the policy does not have.
+
+        Raises:
+            UnknownNameError: naming the near matches.
+        """
+        if self.actor != OPERATOR:
+            policy.require_person(self.actor, "actor")
+        severity = self.body.get("severity")
+        if severity is not None:
+            require_known("severity", severity, policy.severities, "severity")
+
+
+def parse_declaration(body: Any, service: str | None = None) -> Declaration:
+    """Read one JSON object with `actor`, an optional `key`, and the fields of `Declare`.
+
+    Args:
+        service: the desk's service; a body that names another is refused, one that names none is for it.
+
+    Raises:
+        CommandError: naming every field that is wrong.
+    """
+    if not isinstance(body, dict):
+        detail = f"expected one JSON object, got {type(body).__name__}"
+        raise CommandError("declare", [Problem(where="", detail=detail)])
+    fields = {name: value for name, value in body.items() if name not in ("actor", "key")}
+    if service is not None:
+        fields.setdefault("service", service)
+    problems = [
+        Problem(where=f"/{name}", detail="expected a string")
+        for name in ("actor", "key")
+        if not isinstance(body.get(name), str | None)
+    ]
+    declare: Declare | None = None
+    try:
+        declare = Declare.model_validate(fields)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            where = "/" + "/".join(str(part) for part in item["loc"])
+            near: tuple[str, ...] = ()
+            detail = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                near = nearest(str(item["loc"][-1]), Declare.model_fields)
+                detail = f"declare has no such field; it has {', '.join(Declare.model_fields)}"
+            elif item["type"] == "missing":
+                detail = "is required"
+            problems.append(Problem(where=where, detail=detail, near=near))
+    if declare is not None and service is not None and declare.service != service:
+        detail = f"this is the desk of {service!r}, not of {declare.service!r}"
+        problems.append(Problem(where="/service", detail=detail))
+    if problems or declare is None:
+        raise CommandError("declare", problems)
+    actor, key = body.get("actor"), body.get("key")
+    return Declaration(
+        body=declare.model_dump(mode="json", exclude_none=True),
+        actor=str(actor).strip() if actor else OPERATOR,
+        key=key or None,
+    )

@@ -1,0 +1,58 @@
+"""What the operator reads in the Temporal UI: the card of an incident, of a desk, of a postmortem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from domain.aggregate import Deadline
+    from domain.incident import Incident
+    from domain.triage import DeskState
+
+
+def incident_card(incident: Incident, due: Deadline | None) -> str:
+    """A short Markdown card: status, severity, rank, who leads, what is due next and when."""
+    rank = incident.rank.sentence() if incident.rank else "not ranked yet"
+    manager = incident.incident_manager or "nobody yet"
+    waiting = [run for run in incident.pages if run.is_active]
+    paging = "; ".join(f"{run.id} pages {', '.join(run.paged) or '…'}" for run in waiting)
+    lines = [
+        f"## {incident.severity} {incident.priority} · {incident.status} · {incident.id}",
+        f"{incident.policy.service_name}: {incident.summary}",
+        "",
+        f"- **Leads:** {manager}",
+        f"- **Rank:** {rank}",
+        f"- **Unanswered pages:** {paging or 'none'}",
+        f"- **Alerts:** {incident.alert_count} ({len(incident.firing())} still firing)",
+        f"- **Next:** {_due(due)}",
+    ]
+    return "\n".join(lines)
+
+
+def desk_card(desk: DeskState, waiting: int, refused: list[str]) -> str:
+    """What a desk holds open."""
+    rows = [f"- `{ref.id}` {ref.severity} {ref.priority}" for ref in desk.open.values()]
+    bad = [f"- refused: {text}" for text in refused[-5:]]
+    head = f"## Desk {desk.service}: {len(desk.open)} open, {waiting} reports waiting"
+    return "\n".join([head, *rows, *bad])
+
+
+def postmortem_card(view: dict[str, Any], due: Deadline | None) -> str:
+    """Where a postmortem stands."""
+    actions = view["actions"]
+    done = sum(1 for action in actions if action["done_at"])
+    return "\n".join(
+        [
+            f"## Postmortem of {view['incident_id']} · {view['status']}",
+            f"- **Owner:** {view['owner']}",
+            f"- **Due:** {view['due_at'] or 'no date'}",
+            f"- **Actions:** {done} of {len(actions)} done",
+            f"- **Next:** {_due(due)}",
+        ]
+    )
+
+
+def _due(due: Deadline | None) -> str:
+    return f"{due.summary} at {due.at:%Y-%m-%d %H:%M:%S} UTC" if due else "nothing is due"

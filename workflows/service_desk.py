@@ -1,0 +1,340 @@
+"""The service desk, one per service: the single writer that decides what each report becomes.
+
+It numbers incidents, folds alerts into open ones and starts new ones. It lives for ever and continues
+as new between two reports. What it knows of open incidents is a cache: an incident that takes no more
+alerts gives them back (`settled`), and they are decided again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import (
+    RawValue,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel, ValidationError
+
+    from domain.alert import Alert, combine_repeats
+    from domain.declaring import Declaration, parse_declaration
+    from domain.errors import CommandError, IncidentError
+    from domain.messages import NumberFloor, PinPolicy
+    from domain.pinned import Pinned
+    from domain.raising import Origin, raise_incident
+    from domain.triage import DeskState, Fold, Ignore, Join, OpenRef, decide
+    from workflows import activity_options as options
+    from workflows import contract
+    from workflows.details import desk_card
+    from workflows.handlers import one_object, raw_text, refusal, shown, update_key
+
+
+class Inbox(BaseModel):
+    """One thing that waits to be decided."""
+
+    alerts: list[Alert] = []
+    fold: Fold = "service"
+    related: str | None = None
+    """The incident that did not take these alerts any more."""
+    declaration: Declaration | None = None
+    key: str = ""
+
+
+@workflow.defn(name=contract.DESK)
+class ServiceDesk:
+    """Decides, for each report that comes in: a new incident, part of an open one, or nothing."""
+
+    @workflow.init
+    def __init__(self, start: contract.DeskInput) -> None:
+        self._start = start
+        self._state = start.carried or DeskState(service=start.service)
+        self._inbox = deque(Inbox.model_validate(item) for item in start.inbox)
+        self._refused: list[str] = []
+        self._deciding = False
+
+    @workflow.run
+    async def run(self, start: contract.DeskInput) -> None:
+        if self._state.next_number is None:
+            await self._learn_numbers()
+        while not self._should_roll():
+            self._show()
+            await workflow.wait_condition(lambda: bool(self._inbox) or self._should_roll())
+            # A declaration is answered by this run; reports may wait for the next.
+            while self._inbox and (not self._should_roll() or self._owes_answers()):
+                await self._decide(self._inbox.popleft())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        waiting = [item.model_dump(mode="json") for item in self._inbox]
+        workflow.continue_as_new(
+            start.model_copy(update={"carried": self._state, "inbox": waiting})
+        )
+
+    def _should_roll(self) -> bool:
+        info = workflow.info()
+        long = info.get_current_history_length() >= self._start.roll_over_at
+        return long or info.is_continue_as_new_suggested()
+
+    def _owes_answers(self) -> bool:
+        return any(item.declaration is not None for item in self._inbox)
+
+    def _show(self) -> None:
+        workflow.set_current_details(desk_card(self._state, len(self._inbox), self._refused))
+
+    async def _learn_numbers(self) -> None:
+        """Ids stay unique after a lost Temporal database: the records and the outbox know the last one."""
+        floor: NumberFloor = await workflow.execute_local_activity(
+            "number_floor",
+            self._state.service,
+            result_type=NumberFloor,
+            summary="Which numbers are taken",
+            **options.LOOK_UP,
+        )
+        self._state.next_number = floor.next_number
+        if floor.note:
+            self._refuse("numbering", floor.note)
+
+    # Deciding.
+
+    async def _decide(self, item: Inbox) -> None:
+        if item.declaration is not None:
+            await self._declare(item.declaration, item.key)
+            return
+        joining: dict[str, list[Alert]] = {}
+        raising: list[Alert] = []
+        for alert in combine_repeats(item.alerts):
+            decision = decide(self._state, alert, item.fold)
+            match decision:
+                case Ignore():
+                    continue
+                case Join(incident=incident) if not raising or item.fold == "key":
+                    joining.setdefault(incident, []).append(alert)
+                    self._state.open[incident].remember([alert.key])
+                case _:
+                    if raising and item.fold == "key" and alert.key != raising[0].key:
+                        await self._raise_for(raising, item)
+                        raising = []
+                    raising.append(alert)
+        if raising:
+            await self._raise_for(raising, item)
+        for incident, alerts in joining.items():
+            await self._hand_to(incident, alerts, item.fold)
+
+    async def _raise_for(self, alerts: list[Alert], item: Inbox) -> None:
+        """One incident for alerts that belong together; those already over need none."""
+        decision = decide(self._state, alerts[0], item.fold)
+        if isinstance(decision, Join):
+            await self._hand_to(decision.incident, alerts, item.fold)
+            return
+        related = item.related or getattr(decision, "related", None)
+        origin = Origin(alerts=alerts, related=related, received_at=alerts[0].received_at)
+        await self._start_incident(origin, "default", f"report/{alerts[0].id}")
+
+    async def _hand_to(self, incident: str, alerts: list[Alert], fold: Fold) -> None:
+        """Give alerts to an open incident; one that is gone is forgotten and they are decided again."""
+        handle = workflow.get_external_workflow_handle(incident)
+        try:
+            await handle.signal("alerts", [alert.model_dump(mode="json") for alert in alerts])
+        except ApplicationError as error:
+            workflow.logger.info("incident %s is gone: %s", incident, error)
+            self._state.settle(incident, [])
+            self._inbox.appendleft(Inbox(alerts=alerts, fold=fold, related=incident))
+
+    async def _declare(self, declaration: Declaration, key: str) -> None:
+        if key in self._state.results:
+            return
+        try:
+            pinned = await self._pin(declaration.body.get("type") or "default", "")
+            declaration.check(pinned.policy)
+            origin = Origin(
+                declaration=declaration.body, actor=declaration.actor, received_at=workflow.now()
+            )
+            kind = declaration.body.get("type") or "default"
+            incident_id = await self._start_incident(origin, kind, key)
+        except IncidentError as error:
+            problems = [p.model_dump(mode="json") for p in error.problems()]
+            refused = {"type": type(error).__name__, "detail": str(error), "problems": problems}
+            self._state.remember_result(key, {"refusal": refused})
+            self._refuse("declare", str(error))
+            return
+        self._state.remember_result(key, {"id": incident_id})
+
+    async def _pin(self, kind: str, incident_id: str) -> Pinned:
+        request = PinPolicy(service=self._state.service, type=kind, incident_id=incident_id)
+        pinned: Pinned = await workflow.execute_local_activity(
+            "pin_policy",
+            request,
+            result_type=Pinned,
+            summary="Read the current policy",
+            **options.LOOK_UP,
+        )
+        return pinned
+
+    async def _start_incident(self, origin: Origin, kind: str, cause: str) -> str:
+        """Start the next incident as a child that outlives the desk's run; answer once it exists."""
+        while True:
+            incident_id = f"{self._state.service}-{self._state.take_number()}"
+            pinned = await self._pin(kind, incident_id)
+            incident, _ = raise_incident(
+                incident_id, origin, pinned.policy, pinned.url, workflow.now()
+            )
+            request = contract.IncidentInput(
+                id=incident_id,
+                policy=pinned.policy,
+                url=pinned.url,
+                cause=cause,
+                origin=origin,
+                roll_over_at=self._start.incident_roll_over_at,
+            )
+            try:
+                await workflow.start_child_workflow(
+                    contract.INCIDENT,
+                    request,
+                    id=incident_id,
+                    task_queue=contract.TASK_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                    memo={"cause": cause},
+                    search_attributes=_search_attributes(incident.view()),
+                    static_summary=f"{incident.severity} {incident.summary}"[:200],
+                    static_details=incident.description[:2000] or None,
+                    priority=options.priority_of(incident.severity),
+                )
+            except WorkflowAlreadyStartedError:
+                # A desk that was reset or restored: the same cause is ours, another took the number.
+                if await self._cause_of(incident_id) != cause:
+                    continue
+            self._state.open[incident_id] = OpenRef(
+                id=incident_id,
+                severity=incident.severity,
+                priority=incident.priority,
+                raised_at=incident.raised_at,
+                keys=[alert.key for alert in origin.alerts],
+            )
+            return incident_id
+
+    async def _cause_of(self, incident_id: str) -> str:
+        cause: str = await workflow.execute_activity(
+            "cause_of",
+            contract.CauseQuery(incident_id=incident_id),
+            result_type=str,
+            summary=f"Who took the number of {incident_id}",
+            **options.RECORDING,
+        )
+        return cause
+
+    def _refuse(self, what: str, why: str) -> None:
+        """Keep the last refusals where the operator sees them."""
+        workflow.logger.warning("desk %s refused %s: %s", self._state.service, what, why)
+        self._refused = [*self._refused, f"{what}: {why}"[:500]][-50:]
+
+    # Handlers.
+
+    @workflow.update(name="declare", description="Raise a new incident on this service")
+    async def update_declare(self, *args) -> dict[str, Any]:  # type: ignore[no-untyped-def]
+        key = update_key()
+        try:
+            declaration = parse_declaration(one_object("declare", args), self._state.service)
+        except IncidentError as error:
+            raise refusal(error) from error
+        key = declaration.key or key
+        self._enqueue_declaration(declaration, key)
+        await workflow.wait_condition(lambda: key in self._state.results)
+        result = self._state.results[key]
+        if "refusal" in result:
+            raise ApplicationError(
+                result["refusal"]["detail"],
+                {"problems": result["refusal"]["problems"]},
+                type=result["refusal"]["type"],
+                non_retryable=True,
+            )
+        return result
+
+    @update_declare.validator
+    def check_declare(self, *args) -> None:  # type: ignore[no-untyped-def]
+        if update_key() in self._state.results:
+            return
+        try:
+            parse_declaration(one_object("declare", args), self._state.service)
+        except IncidentError as error:
+            raise refusal(error) from error
+
+    @workflow.signal(name="declare", description="Raise a new incident, answered by nobody")
+    def signal_declare(self, *args) -> None:  # type: ignore[no-untyped-def]
+        try:
+            declaration = parse_declaration(one_object("declare", args), self._state.service)
+        except IncidentError as error:
+            self._refuse("declare", f"{error}; sent: {shown(args)}")
+            return
+        self._enqueue_declaration(declaration, declaration.key or str(workflow.uuid4()))
+
+    def _enqueue_declaration(self, declaration: Declaration, key: str) -> None:
+        waiting = any(item.key == key and item.declaration is not None for item in self._inbox)
+        if key not in self._state.results and not waiting:
+            self._inbox.append(Inbox(declaration=declaration, key=key))
+
+    @workflow.signal(name="report", description="Alerts for this service")
+    def take_report(self, *args) -> None:  # type: ignore[no-untyped-def]
+        try:
+            batch = contract.ReportBatch.model_validate(one_object("report", args))
+        except (ValidationError, CommandError) as error:
+            self._refuse("report", f"{error}; sent: {shown(args)}")
+            return
+        if not self._state.has_seen(batch.key):
+            self._inbox.append(Inbox(alerts=batch.alerts, fold=batch.fold))
+
+    @workflow.signal(name="settled", description="An incident takes no more alerts")
+    def take_settled(self, *args) -> None:  # type: ignore[no-untyped-def]
+        try:
+            settled = contract.Settled.model_validate(one_object("settled", args))
+        except (ValidationError, CommandError) as error:
+            self._refuse("settled", f"{error}; sent: {shown(args)}")
+            return
+        self._state.settle(settled.incident, settled.keys)
+        if settled.alerts and not self._state.has_seen(settled.key):
+            # Before anything newer: they were accepted earlier.
+            self._inbox.appendleft(Inbox(alerts=settled.alerts, related=settled.incident))
+
+    @workflow.signal(name="reopened", description="An incident takes alerts again")
+    def take_reopened(self, *args) -> None:  # type: ignore[no-untyped-def]
+        try:
+            self._state.reopen(
+                contract.ReopenedRef.model_validate(one_object("reopened", args)).incident
+            )
+        except (ValidationError, CommandError) as error:
+            self._refuse("reopened", f"{error}; sent: {shown(args)}")
+
+    @workflow.signal(dynamic=True)
+    def take_anything_else(self, name: str, args: Sequence[RawValue]) -> None:
+        self._refuse(name, f"there is no signal of this name; sent: {raw_text(args)}")
+
+    @workflow.query(name="status", description="What this desk holds open")
+    def query_status(self) -> dict[str, Any]:
+        return {
+            "service": self._state.service,
+            "next_number": self._state.next_number,
+            "open": [ref.model_dump(mode="json") for ref in self._state.open.values()],
+            "waiting": len(self._inbox),
+            "refused": self._refused,
+        }
+
+
+def _search_attributes(view: dict[str, Any]) -> TypedSearchAttributes:
+    """The row in the Temporal UI is right before the incident's first task has run."""
+    values = {
+        contract.STATUS: view["status"],
+        contract.SEVERITY: view["severity"],
+        contract.PRIORITY: view["priority"],
+        contract.SERVICE: view["service"],
+        contract.MAJOR: view["major"],
+    }
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(key, value)  # type: ignore[arg-type]
+        for key, value in values.items()
+    ]
+    return TypedSearchAttributes(pairs)
