@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from domain.errors import CommandError, Problem
-from domain.names import nearest, require_known
+from domain.names import require_known
 from domain.policy.slice import PolicySlice
 from domain.raising import Declare
+from domain.shape import shape_problems
 from domain.timeline import OPERATOR
 
 
@@ -58,16 +59,7 @@ def parse_declaration(body: Any, service: str | None = None) -> Declaration:
     try:
         declare = Declare.model_validate(fields)
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            where = "/" + "/".join(str(part) for part in item["loc"])
-            near: tuple[str, ...] = ()
-            detail = item["msg"].removeprefix("Value error, ")
-            if item["type"] == "extra_forbidden":
-                near = nearest(str(item["loc"][-1]), Declare.model_fields)
-                detail = f"declare has no such field; it has {', '.join(Declare.model_fields)}"
-            elif item["type"] == "missing":
-                detail = "is required"
-            problems.append(Problem(where=where, detail=detail, near=near))
+        problems.extend(shape_problems("declare", Declare, error))
     if declare is not None and service is not None and declare.service != service:
         detail = f"this is the desk of {service!r}, not of {declare.service!r}"
         problems.append(Problem(where="/service", detail=detail))

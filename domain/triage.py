@@ -66,6 +66,8 @@ class DeskState(BaseModel):
     """Keys of the last settled incidents."""
     results: dict[str, dict[str, Any]] = {}
     """Answers to declarations by key, the last 200."""
+    fold: Fold = "service"
+    """How the last report was to be folded; alerts that are given back follow it."""
     batches: list[str] = []
     """Keys of the last report batches, so that one delivered twice counts once."""
 

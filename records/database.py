@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -33,7 +32,6 @@ _POSTGRESQL_NAMES = {"postgres", "postgresql", POSTGRESQL}
 _POOL_SIZE = 5
 _MIGRATION_LOCK = 0x746F6373  # "tocs": any number, as long as every Tocsin uses the same
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL's SQLSTATE
-_migrating = threading.Lock()
 
 
 class RecordsUnavailableError(Exception):
@@ -87,8 +85,7 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", "records:migrations")
     config.set_main_option("path_separator", "os")
     try:
-        # Alembic keeps its context in the module, so one thread at a time.
-        with _migrating, database_errors():
+        with database_errors():
             if engine.dialect.name == "sqlite":
                 Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
             with writing(engine) as connection:

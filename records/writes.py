@@ -130,25 +130,13 @@ def _store_messages(connection: Connection, batch: RecordBatch) -> None:
                 "at": delivery.at or entry.at,
                 "seq": entry.seq,
             }
-    _upsert_newer(connection, messages, _in_key_order(rows), newer_by="seq")
+    _upsert_newer(connection, messages, rows.values(), newer_by="seq")
 
 
 def _store_results(connection: Connection, batch: RecordBatch) -> None:
-    rows = {
-        key: {
-            "incident_id": batch.timeline_id,
-            "key": key,
-            "result": result,
-            "seq": batch.version,
-        }
-        for key, result in batch.results.items()
-    }
-    _upsert_newer(connection, results, _in_key_order(rows), newer_by="seq")
-
-
-def _in_key_order(rows: dict[str, Row]) -> list[Row]:
-    """One order for every writer: two that share rows must not wait for each other in a circle."""
-    return [rows[key] for key in sorted(rows)]
+    identity = {"incident_id": batch.timeline_id, "seq": batch.version}
+    rows = [identity | {"key": key, "result": result} for key, result in batch.results.items()]
+    _upsert_newer(connection, results, rows, newer_by="seq")
 
 
 def _upsert_newer(connection: Connection, table: Table, rows: Iterable[Row], newer_by: str) -> int:

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.aggregate import Aggregate, Clock, Deadline, Effect, Fact, Result
     from domain.errors import IncidentError
     from domain.facts.lifecycle import CommandRefused, Faulted
-    from domain.recording import RecordBatch, Recorded
+    from domain.recording import RecordBatch
     from domain.timeline import OPERATOR, SYSTEM, Entry
     from workflows import activity_options as options
     from workflows.contract import Carried, snapshot
@@ -251,17 +251,14 @@ class EntityWorkflow(Generic[S]):
         while True:
             await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
             batch = self.unrecorded[:RECORD_CHUNK]
-            stored: Recorded = await workflow.execute_activity(
+            await workflow.execute_activity(
                 "record",
                 self._batch(batch),
-                result_type=Recorded,
                 summary=f"Write {len(batch)} facts to the records",
                 **options.RECORDING,
             )
-            done = min(stored.up_to_seq, batch[-1].seq)
-            if done < batch[0].seq:
-                # A gap below: facts of an earlier run never arrived. Ours are stored all the same.
-                done = batch[-1].seq
+            # A write is all or nothing: what it held is stored, whatever gap stands below.
+            done = batch[-1].seq
             self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
 
     def _batch(self, entries: list[Entry]) -> RecordBatch:

@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     )
 
 if TYPE_CHECKING:
+    from workflows.entity import EntityWorkflow
     from workflows.incident import IncidentWorkflow
 
 Performer = Callable[["IncidentWorkflow", Effect], Awaitable[None]]
@@ -116,11 +117,12 @@ async def send_page(flow: IncidentWorkflow, effect: Effect) -> None:
     flow.record(*outcome.facts)
 
 
-async def announce(flow: IncidentWorkflow, effect: Effect) -> None:
+async def announce(flow: EntityWorkflow[Any], effect: Effect) -> None:
     """One attempt at a message that informs; recipients who have it are not told twice."""
     incident = flow.subject
     announcement = m.Announcement.model_validate(effect.input)
-    request = m.Announce(incident=incident.view(), announcement=announcement)
+    view = flow.view()
+    request = m.Announce(incident=view.get("incident") or view, announcement=announcement)
     attempt = effect.attempt + 1
     try:
         result: m.Announced = await workflow.execute_activity(

@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ValidationError
 
-    from domain.alert import Alert, combine_repeats
+    from domain.alert import Alert, AlertStatus, combine_repeats
     from domain.declaring import Declaration, parse_declaration
     from domain.errors import CommandError, IncidentError
     from domain.messages import NumberFloor, PinPolicy
@@ -108,6 +108,10 @@ class ServiceDesk:
         joining: dict[str, list[Alert]] = {}
         raising: list[Alert] = []
         for alert in combine_repeats(item.alerts):
+            if alert.status is AlertStatus.RESOLVED and alert.key in {a.key for a in raising}:
+                # It cleared again within one report: the incident must exist to hear of it.
+                await self._raise_for(raising, item)
+                raising = []
             decision = decide(self._state, alert, item.fold)
             match decision:
                 case Ignore():
@@ -286,6 +290,7 @@ class ServiceDesk:
             self._refuse("report", f"{error}; sent: {shown(args)}")
             return
         if not self._state.has_seen(batch.key):
+            self._state.fold = batch.fold
             self._inbox.append(Inbox(alerts=batch.alerts, fold=batch.fold))
 
     @workflow.signal(name="settled", description="An incident takes no more alerts")
@@ -298,7 +303,9 @@ class ServiceDesk:
         self._state.settle(settled.incident, settled.keys)
         if settled.alerts and not self._state.has_seen(settled.key):
             # Before anything newer: they were accepted earlier.
-            self._inbox.appendleft(Inbox(alerts=settled.alerts, related=settled.incident))
+            self._inbox.appendleft(
+                Inbox(alerts=settled.alerts, related=settled.incident, fold=self._state.fold)
+            )
 
     @workflow.signal(name="reopened", description="An incident takes alerts again")
     def take_reopened(self, *args) -> None:  # type: ignore[no-untyped-def]

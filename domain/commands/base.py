@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 from domain.aggregate import Fact
 from domain.errors import ActorRequiredError, CommandError, Problem, TransitionError
 from domain.incident import OPEN, Incident, Status
-from domain.names import nearest
+from domain.shape import shape_problems
 from domain.timeline import OPERATOR
 
 MAX_NOTE_BYTES = 16 * 1024
@@ -84,7 +84,7 @@ def parse_body(command: type[Command], body: Any) -> Request:
     try:
         parsed = command.model_validate(fields)
     except ValidationError as error:
-        problems.extend(_problems(command, error))
+        problems.extend(shape_problems(command.name, command, error))
     if problems or parsed is None:
         raise CommandError(command.name, problems)
     who = str(actor).strip() if actor else OPERATOR
@@ -109,27 +109,6 @@ def check_request(
     if request.actor != OPERATOR:
         incident.policy.require_person(request.actor, "actor")
     command.check(incident, request.actor)
-
-
-def _problems(command: type[Command], error: ValidationError) -> list[Problem]:
-    problems = []
-    for item in error.errors(include_url=False):
-        where = "/" + "/".join(str(part) for part in item["loc"])
-        near: tuple[str, ...] = ()
-        detail = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            near = nearest(str(item["loc"][-1]), command.model_fields)
-            detail = f"{command.name} has no such field; it has {', '.join(command.model_fields) or 'none'}"
-        elif item["type"] == "missing":
-            detail = "is required"
-        elif item["type"] in ("enum", "literal_error"):
-            expected = str(item.get("ctx", {}).get("expected", ""))
-            near = nearest(
-                str(item["input"]), expected.replace("'", "").replace(" or ", ", ").split(", ")
-            )
-            detail = f"expected {expected}"
-        problems.append(Problem(where=where, detail=detail, near=near))
-    return problems
 
 
 def limited(text: str) -> str:

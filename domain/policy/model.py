@@ -259,6 +259,8 @@ class Postmortems(Strict):
     """After the due date, until the postmortem is approved."""
     action_due: Duration = timedelta(weeks=4)
     """Due date of an action that names none. Source: Atlassian, priority actions: 4 or 8 weeks."""
+    close_after: Duration = timedelta(seconds=5)
+    """Once approved with no action open; the moment leaves room to add one."""
 
 
 class Policy(Strict):

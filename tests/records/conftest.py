@@ -74,6 +74,7 @@ class PostgreSQL:
         self._programs, self._folder = programs, folder
         administration = make_url(self.url("postgres")).set(drivername="postgresql+psycopg")
         self._engine = create_engine(administration, isolation_level="AUTOCOMMIT")
+        self._guard: subprocess.Popen[bytes] | None = None
         self._as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
     def start(self) -> None:
@@ -83,14 +84,29 @@ class PostgreSQL:
         self._run(
             "initdb", "--auth=trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N"
         )
-        settings = f"-F -c listen_addresses='' -k {self._folder}"
+        self._guard = self._watch()
+        # Another zone than UTC: what the server's zone is must not be seen in what is read.
+        settings = f"-F -c listen_addresses='' -c timezone=Asia/Kolkata -k {self._folder}"
         log = str(self._folder / "server.log")
         self._run("pg_ctl", "-w", "-t", "30", "-l", log, "-o", settings, "start")
 
     def stop(self) -> None:
         """End it, with every process it has."""
         self._engine.dispose()
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+        if self._guard is not None:
+            self._guard.communicate(timeout=60)
+
+    def _watch(self) -> subprocess.Popen[bytes]:
+        """Stop the cluster as soon as our end of a pipe is closed: also when the tests are killed."""
+        stop = f"{self._programs / 'pg_ctl'} -D {self._folder / 'data'} -w -m immediate stop"
+        return subprocess.Popen(
+            [*self._as_postgres, "sh", "-c", f"read closed; {stop}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._folder,
+            start_new_session=True,
+        )
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self._folder}"
@@ -146,8 +162,7 @@ def postgresql() -> Iterator[PostgreSQL]:
             engine.dispose()
             yield cluster
         finally:
-            if (folder / "data" / "postmaster.pid").exists():
-                cluster.stop()
+            cluster.stop()
 
 
 @contextmanager

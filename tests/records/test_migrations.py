@@ -19,6 +19,8 @@ from records.tables import metadata
 MIGRATE = """
 import sys
 from records.database import migrate, open_database
+print("ready", flush=True)
+sys.stdin.readline()
 engine = open_database(sys.argv[1], limit_seconds=20)
 migrate(engine)
 engine.dispose()
@@ -45,8 +47,20 @@ def test_processes_that_start_together_migrate_once(
     """Worker and API of a first start do not get in each other's way."""
     root = Path(__file__).parents[2]
     command = [sys.executable, "-W", "error", "-c", MIGRATE, empty_url]
-    started = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE) for _ in range(3)]
-    outputs = [process.communicate(timeout=60)[1].decode() for process in started]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    started = [subprocess.Popen(command, cwd=root, text=True, **pipes) for _ in range(3)]
+    try:
+        said = [process.stdout.readline() for process in started if process.stdout]
+        assert said == ["ready\n"] * 3
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        outputs = [process.communicate(timeout=30)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
     assert [process.returncode for process in started] == [0, 0, 0], outputs
     with opened(empty_url).connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}

@@ -1,0 +1,233 @@
+"""Email: by SendGrid's official client, and by SMTP where SendGrid is not set up or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import formataddr, parseaddr
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiosmtplib
+from pydantic import Field, SecretStr, field_validator
+
+from activities.channels.base import (
+    AnswerLostError,
+    Capabilities,
+    ChannelSettings,
+    Outgoing,
+    Receipt,
+)
+from activities.channels.sendgrid_client import SendGrid
+from domain.errors import DeliveryError, DeliveryReason
+
+# The vendor's client logs whole requests, with the key, at debug level.
+logging.getLogger("python_http_client").setLevel(logging.INFO)
+
+SENDGRID_SHARE_SECONDS = 5.0
+"""What SendGrid may use of one attempt where SMTP stands by: the fallback needs its turn too."""
+SMTP_TIMEOUT_SECONDS = 4.0
+_THREADS = 32
+
+
+class EmailSettings(ChannelSettings):
+    """Settings of the channel."""
+
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_base_url: str = "https://api.sendgrid.com"
+    sendgrid_timeout: float = Field(10.0, gt=0, le=60)
+    """Units: seconds. Of one call; the client itself would wait for ever."""
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:587`, or `smtps://` for TLS from the first byte. With a user TLS is
+    demanded, without one it is used where offered; `?starttls=never` turns it off."""
+    email_from: str = "tocsin@localhost"
+
+    @field_validator("sendgrid_base_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("must begin with http:// or https://")
+        return url.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError("must look like smtp://host:port or smtps://user:password@host:port")
+        with suppress(ValueError):
+            _ = parts.port
+            return url
+        raise ValueError("has a port that is no number")
+
+
+class EmailChannel:
+    """Sends mail."""
+
+    name: ClassVar[str] = "email"
+    capabilities: ClassVar[Capabilities] = Capabilities(pages=True, html=True)
+
+    def __init__(self, settings: EmailSettings) -> None:
+        self._settings = settings
+        self._sendgrid: SendGrid | None = None
+        if settings.sendgrid_api_key is not None:
+            timeout = settings.sendgrid_timeout
+            if settings.smtp_url is not None:
+                timeout = min(timeout, SENDGRID_SHARE_SECONDS)
+            key = settings.sendgrid_api_key.get_secret_value()
+            self._sendgrid = SendGrid(
+                key, settings.sendgrid_base_url, timeout, settings.email_from
+            )
+            self._timeout = timeout
+            # Its own threads: a vendor that hangs must not use up those that write files.
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendgrid")
+
+    @property
+    def is_configured(self) -> bool:
+        return self._sendgrid is not None or self._settings.smtp_url is not None
+
+    async def send(self, message: Outgoing) -> Receipt:
+        """Send by SendGrid, by SMTP when it cannot take the message now."""
+        check_headers(message, self._settings.email_from)
+        if self._sendgrid is None:
+            return await self._by_smtp(message)
+        try:
+            return await self._by_sendgrid(self._sendgrid, message)
+        except DeliveryError as error:
+            if not self._may_fall_back(message, error):
+                raise
+            return await self._fall_back(message, error)
+
+    def _may_fall_back(self, message: Outgoing, error: DeliveryError) -> bool:
+        if self._settings.smtp_url is None:
+            return False
+        if isinstance(error, AnswerLostError) and not message.may_repeat:
+            return False
+        return error.retryable or error.reason is DeliveryReason.UNAUTHORISED
+
+    async def _fall_back(self, message: Outgoing, first: DeliveryError) -> Receipt:
+        try:
+            receipt = await self._by_smtp(message)
+        except DeliveryError as second:
+            detail = f"SendGrid: {first.detail}; SMTP: {second.detail}"
+            # What may still succeed decides: an error for good is only one if both are.
+            worse = first if first.retryable and not second.retryable else second
+            if isinstance(first, AnswerLostError) or isinstance(second, AnswerLostError):
+                raise AnswerLostError(worse.reason, detail) from second
+            raise DeliveryError(
+                worse.reason,
+                detail,
+                retryable=worse.retryable,
+                retry_after_seconds=worse.retry_after_seconds,
+            ) from second
+        return receipt.model_copy(update={"detail": f"by SMTP, SendGrid failed: {first.detail}"})
+
+    async def _by_sendgrid(self, client: SendGrid, message: Outgoing) -> Receipt:
+        loop = asyncio.get_running_loop()
+        try:
+            # The client's timeout is for each read; this one is for the whole call.
+            async with asyncio.timeout(self._timeout):
+                return await loop.run_in_executor(self._threads, client.send, message)
+        except TimeoutError as error:
+            detail = f"no answer from SendGrid within {self._timeout:g} s"
+            raise AnswerLostError(DeliveryReason.TIMED_OUT, detail) from error
+
+    async def _by_smtp(self, message: Outgoing) -> Receipt:
+        if self._settings.smtp_url is None:
+            raise DeliveryError(
+                DeliveryReason.NOT_CONFIGURED, "neither SendGrid nor SMTP is set up", retryable=False
+            )
+        mail = as_mail(message, self._settings.email_from)
+        options = smtp_options(self._settings.smtp_url.get_secret_value())
+        try:
+            async with asyncio.timeout(SMTP_TIMEOUT_SECONDS):
+                await aiosmtplib.send(mail, timeout=SMTP_TIMEOUT_SECONDS, **options)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            raise from_smtp(error) from error
+        return Receipt(vendor_id=message.key)
+
+
+def check_headers(message: Outgoing, sender: str) -> None:
+    """Refuse what would add a header of its own or reach somebody else.
+
+    Raises:
+        DeliveryError: not retried.
+    """
+    for name, value in (("subject", message.subject), ("to", message.to), ("from", sender)):
+        if any(ord(char) < 32 or ord(char) == 127 for char in value):
+            raise _refused(f"the {name} holds a control character")
+    if "@" not in message.to or parseaddr(message.to)[1] != message.to.strip():
+        raise _refused("the address is not one plain mail address")
+
+
+def as_mail(message: Outgoing, sender: str) -> EmailMessage:
+    """The message as mail: text, and HTML beside it where there is some."""
+    mail = EmailMessage()
+    name, address = parseaddr(sender)
+    mail["From"] = formataddr((name, address))
+    mail["To"] = message.to.strip()
+    mail["Subject"] = message.subject
+    # The key is part of a header: what cannot stand there is not needed to tell two messages apart.
+    mail["X-Tocsin-Key"] = "".join(char if 32 < ord(char) < 127 else "_" for char in message.key)
+    mail["X-Tocsin-Incident"] = "".join(c if 32 < ord(c) < 127 else "_" for c in message.incident)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(message.text)
+    if message.html is not None:
+        mail.add_alternative(message.html, subtype="html")
+    return mail
+
+
+def smtp_options(url: str) -> dict[str, Any]:
+    """What aiosmtplib wants to know, from the URL."""
+    parts = urlsplit(url)
+    is_tls = parts.scheme == "smtps"
+    start_tls: bool | None = None
+    if is_tls or parse_qs(parts.query).get("starttls") == ["never"]:
+        start_tls = False
+    elif parts.username:
+        start_tls = True
+    return {
+        "hostname": parts.hostname,
+        "port": parts.port or (465 if is_tls else 587 if parts.username else 25),
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "use_tls": is_tls,
+        "start_tls": start_tls,
+    }
+
+
+def from_smtp(error: Exception) -> DeliveryError:
+    """Sort what SMTP raises: 4xx may pass later, 5xx stays."""
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
+        return from_smtp(error.recipients[0])
+    if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
+        detail = f"the SMTP server refuses the login: {error.code}"
+        return DeliveryError(DeliveryReason.UNAUTHORISED, detail, retryable=False)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        detail = f"the SMTP server answered {error.code} {' '.join(error.message.split())[:200]}"
+        # Below 400 it is no refusal but nonsense, or the code for a connection that broke off.
+        if error.code >= 500:
+            return DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)
+        return DeliveryError(DeliveryReason.SERVER_ERROR, detail, retryable=True)
+    if isinstance(error, aiosmtplib.SMTPConnectTimeoutError):
+        return DeliveryError(
+            DeliveryReason.TIMED_OUT, "the SMTP server does not accept connections", retryable=True
+        )
+    if isinstance(error, TimeoutError):
+        detail = "no answer from the SMTP server in time"
+        return AnswerLostError(DeliveryReason.TIMED_OUT, detail)
+    if isinstance(error, aiosmtplib.SMTPServerDisconnected):
+        detail = "the SMTP server closed the connection"
+        return AnswerLostError(DeliveryReason.UNREACHABLE, detail)
+    if isinstance(error, OSError):
+        detail = f"the SMTP server cannot be reached: {type(error).__name__}"
+        return DeliveryError(DeliveryReason.UNREACHABLE, detail, retryable=True)
+    detail = f"SMTP refuses the message: {type(error).__name__}: {error}"
+    return DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)
+
+
+def _refused(detail: str) -> DeliveryError:
+    return DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)

@@ -1,0 +1,1 @@
+"""The postmortem: its document, its commands, and how it goes on by itself."""
