@@ -1,0 +1,233 @@
+"""The one place through which every message leaves: noted, sent, noted again.
+
+A page that may have gone out goes again: a duplicate beats a miss. A public update that may have
+gone out does not: a miss beats a duplicate in public.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeVar
+
+import structlog
+
+from activities.channels.base import AnswerLostError, Channel, Outgoing
+from activities.channels.outbox import FILE_ONLY, Outbox
+from domain.errors import DeliveryError, DeliveryReason
+from domain.messages import Delivery, DeliveryState
+from domain.policy.model import Contact, Person
+
+DEADLINE_SECONDS = 10.0
+"""For one message with everything before it. The attempt has 12 s, so that its outcome is reported."""
+NOTE_SECONDS = 1.0
+"""For one file: a disk that hangs must not hold up a page."""
+_THREADS = 8
+
+Mode = Literal["outbox", "live"]
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Usable(NamedTuple):
+    """The contacts that can be used now, and a sentence for each that cannot."""
+
+    contacts: list[tuple[int, Contact]]
+    """With their number in the person's list."""
+    skipped: list[str]
+
+
+class Postman:
+    """Delivers one message at a time, any number of them at once.
+
+    Args:
+        mode: `outbox` writes files only; `live` sends as well.
+        channels: by name.
+        clock: the time now, in UTC.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        channels: Mapping[str, Channel],
+        outbox: Outbox,
+        clock: Callable[[], datetime],
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self.mode = mode
+        self.outbox = outbox
+        self._channels, self._clock = channels, clock
+        self._deadline_seconds = deadline_seconds
+        # Its own threads: whatever else blocks must not keep a page from being noted and sent.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="outbox")
+
+    def usable_contacts(self, who: str, contacts: list[Contact], *, pages: bool = True) -> Usable:
+        """Which contacts can be used now: all of them where nothing is really sent.
+
+        Args:
+            who: for the sentences.
+            pages: only channels that are fit to wake somebody.
+        """
+        usable: list[tuple[int, Contact]] = []
+        skipped: list[str] = []
+        for index, contact in enumerate(contacts):
+            why = "" if self.mode == "outbox" else self._unusable(contact.channel, pages)
+            if why:
+                skipped.append(f"contact {index + 1} of {who} is skipped: {why}")
+            else:
+                usable.append((index, contact))
+        return Usable(usable, skipped)
+
+    def usable_contacts_of(self, key: str, person: Person) -> Usable:
+        """The contacts over which a person can be paged."""
+        return self.usable_contacts(key, person.contacts)
+
+    async def deliver(self, message: Outgoing) -> Delivery:
+        """Deliver it unless it has been. Never raises for a message: failure is an answer."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await self._deliver(message)
+        except TimeoutError:
+            error = AnswerLostError(
+                DeliveryReason.TIMED_OUT, f"no answer within {self._deadline_seconds:g} s"
+            )
+        return await self._failed(message, error, [])
+
+    async def _deliver(self, message: Outgoing) -> Delivery:
+        notes: list[str] = []
+        try:
+            noted = await self._in_thread(lambda: self.outbox.state_of(message))
+        except (OSError, TimeoutError) as error:
+            noted = None
+            notes.append(self._unnoted(message, error))
+        if noted is DeliveryState.SENT:
+            return self._outcome(message, DeliveryState.SENT, "sent by an earlier attempt")
+        if not message.may_repeat and noted in (DeliveryState.SENDING, DeliveryState.UNCERTAIN):
+            return await self._uncertain(message)
+        if self.mode == "outbox" or message.channel in FILE_ONLY:
+            return await self._as_file(message)
+        try:
+            await self._note(message, DeliveryState.SENDING, "")
+        except (OSError, TimeoutError) as error:
+            notes.append(self._unnoted(message, error))
+        if notes and not message.may_repeat:
+            # Nobody could tell afterwards whether the public has it.
+            return self._outcome(
+                message, DeliveryState.FAILED, "; ".join(notes), DeliveryReason.UNREACHABLE, True
+            )
+        return await self._send(message, notes)
+
+    async def _send(self, message: Outgoing, notes: list[str]) -> Delivery:
+        channel = self._channels.get(message.channel)
+        try:
+            if channel is None or not channel.is_configured:
+                raise DeliveryError(
+                    DeliveryReason.NOT_CONFIGURED,
+                    f"channel {message.channel} is not configured",
+                    retryable=False,
+                )
+            receipt = await channel.send(message)
+        except DeliveryError as error:
+            return await self._failed(message, error, notes)
+        except TimeoutError:
+            raise  # the deadline's
+        except Exception as error:
+            # Whatever a vendor's client raises: the message must not be lost with it.
+            log.exception("channel failed", channel=message.channel, key=message.key)
+            unknown = AnswerLostError if not message.may_repeat else None
+            detail = f"{type(error).__name__} in channel {message.channel}"
+            if unknown is not None:
+                return await self._failed(
+                    message, AnswerLostError(DeliveryReason.SERVER_ERROR, detail), notes
+                )
+            failure = DeliveryError(DeliveryReason.SERVER_ERROR, detail, retryable=True)
+            return await self._failed(message, failure, notes)
+        notes += [receipt.detail] if receipt.detail else []
+        await self._note_outcome(message, DeliveryState.SENT, notes)
+        return self._outcome(message, DeliveryState.SENT, "; ".join(notes))
+
+    async def _as_file(self, message: Outgoing) -> Delivery:
+        """The file is the message."""
+        try:
+            await self._note(message, DeliveryState.SENT, "")
+        except (OSError, TimeoutError) as error:
+            detail = self._unnoted(message, error)
+            return self._outcome(
+                message, DeliveryState.FAILED, detail, DeliveryReason.UNREACHABLE, True
+            )
+        return self._outcome(message, DeliveryState.SENT)
+
+    async def _uncertain(self, message: Outgoing) -> Delivery:
+        detail = "an earlier attempt ended without an answer; not repeated, for the public may have it"
+        await self._note_outcome(message, DeliveryState.UNCERTAIN, [detail])
+        return self._outcome(message, DeliveryState.UNCERTAIN, detail, DeliveryReason.TIMED_OUT)
+
+    async def _failed(
+        self, message: Outgoing, error: DeliveryError, notes: list[str]
+    ) -> Delivery:
+        is_lost = isinstance(error, AnswerLostError)
+        state = DeliveryState.UNCERTAIN if is_lost else DeliveryState.FAILED
+        notes = [error.detail, *notes]
+        await self._note_outcome(message, state, notes)
+        return self._outcome(
+            message,
+            state,
+            "; ".join(notes),
+            error.reason,
+            retryable=error.retryable and (message.may_repeat or not is_lost),
+            retry_after_seconds=error.retry_after_seconds,
+        )
+
+    async def _note_outcome(
+        self, message: Outgoing, state: DeliveryState, notes: list[str]
+    ) -> None:
+        """Note what became of it; that this fails changes nothing about what became of it."""
+        try:
+            await self._note(message, state, "; ".join(notes))
+        except (OSError, TimeoutError) as error:
+            notes.append(self._unnoted(message, error))
+
+    async def _note(self, message: Outgoing, state: DeliveryState, detail: str) -> None:
+        at = self._clock()
+        await self._in_thread(lambda: self.outbox.write(message, state, at, detail))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await asyncio.wait_for(loop.run_in_executor(self._threads, work), NOTE_SECONDS)
+
+    def _unnoted(self, message: Outgoing, error: Exception) -> str:
+        log.error("outbox failed", key=message.key, error=repr(error))
+        return f"the outbox could not be used: {type(error).__name__}"
+
+    def _unusable(self, name: str, pages: bool) -> str:
+        channel = self._channels.get(name)
+        if channel is None:
+            return f"this Tocsin has no channel {name}"
+        if not channel.is_configured:
+            return f"channel {name} is not configured"
+        if pages and not channel.capabilities.pages:
+            return f"channel {name} is not fit for pages"
+        return ""
+
+    def _outcome(
+        self,
+        message: Outgoing,
+        state: DeliveryState,
+        detail: str = "",
+        reason: DeliveryReason | None = None,
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> Delivery:
+        return Delivery(
+            key=message.key,
+            recipient=message.recipient,
+            channel=message.channel,
+            state=state,
+            reason=reason.value if reason else None,
+            detail=detail[:500],
+            retryable=retryable,
+            retry_after_seconds=retry_after_seconds,
+            at=self._clock(),
+        )

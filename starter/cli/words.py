@@ -1,0 +1,112 @@
+"""What people type and the wire wants: times, durations, names in kebab-case, text from stdin."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import typer
+
+KINDS = ("duplicate", "related", "support_case", "ticket", "video", "article")
+FACTORS = ("security", "social_media", "data_loss")
+ROLES = (
+    "incident_manager",
+    "tech_lead",
+    "communications_manager",
+    "customer_support_lead",
+    "social_media_lead",
+    "problem_manager",
+    "investigation_board",
+)
+FORMS = "2026-11-24T02:10+01:00, 14:05 or 10m ago"
+_AGO = re.compile(r"-?((?:\d+[smhd])+)(?:\s+ago)?")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def to_wire(word: str, known: Iterable[str]) -> str:
+    """`support-case` as `support_case`, where that is a known word; any other stays as it is."""
+    snake = word.strip().replace("-", "_").lower()
+    return snake if snake in known else word
+
+
+def role(word: str) -> str:
+    return to_wire(word, ROLES)
+
+
+def kind(word: str) -> str:
+    """Read the kind of a link.
+
+    Raises:
+        typer.BadParameter: naming the kinds.
+    """
+    found = to_wire(word, KINDS)
+    if found not in KINDS:
+        kinds = ", ".join(known.replace("_", "-") for known in KINDS)
+        raise typer.BadParameter(f"{word!r} is not one of {kinds}")
+    return found
+
+
+def factor(word: str) -> str:
+    return to_wire(word, FACTORS)
+
+
+def text(given: str) -> str:
+    """The text itself, or what stands on stdin for `-`.
+
+    Raises:
+        typer.BadParameter: it is empty.
+    """
+    found = sys.stdin.read() if given == "-" else given
+    if not found.strip():
+        raise typer.BadParameter("must not be empty")
+    return found.strip()
+
+
+def past(given: str) -> str:
+    """A time that has been: the last 14:05."""
+    return _wire(_parse(given, datetime.now().astimezone(), is_past=True))
+
+
+def coming(given: str) -> str:
+    """A time of a plan: today's 14:05."""
+    return _wire(_parse(given, datetime.now().astimezone(), is_past=False))
+
+
+def parse_past(given: str, now: datetime) -> datetime:
+    """Read a time that has been, seen from `now` in its zone.
+
+    Raises:
+        typer.BadParameter: naming the accepted forms.
+    """
+    return _parse(given, now, is_past=True)
+
+
+def _parse(given: str, now: datetime, *, is_past: bool) -> datetime:
+    said = given.strip()
+    if found := _AGO.fullmatch(said):
+        parts = re.findall(r"(\d+)([smhd])", found[1])
+        return now - timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+    try:
+        if _CLOCK.fullmatch(said):
+            at = time.fromisoformat(said.zfill(5) if said.count(":") == 1 else said.zfill(8))
+            today = _local(datetime.combine(now.date(), at), now)
+            # At ten past midnight, 23:55 is what just was, not what comes in a day.
+            yesterday = _local(datetime.combine(now.date() - timedelta(days=1), at), now)
+            return yesterday if is_past and today > now else today
+        at_given = datetime.fromisoformat(said)
+        return at_given if at_given.tzinfo else _local(at_given, now)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{given!r} is not a time such as {FORMS}") from None
+
+
+def _local(at: datetime, now: datetime) -> datetime:
+    """Wall time of `now`'s zone; the machine's zone knows the offset of that day by itself."""
+    return at.replace(tzinfo=now.tzinfo) if isinstance(now.tzinfo, ZoneInfo) else at.astimezone()
+
+
+def _wire(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,212 @@
+"""Every setting of Tocsin, read from the environment. `.env.example` lists them all.
+
+How Temporal is reached is not among them: those are Temporal's own `TEMPORAL_*`, read by its SDK
+(`temporal_link.py`). How a channel uses its variables is its own business (`activities/channels/`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.errors import Problem, TocsinError
+from domain.names import nearest
+from domain.policy.model import Policy
+
+PREFIX = "TOCSIN_"
+FROM_FILE = "_FILE"
+
+
+class SettingsError(TocsinError):
+    """Settings that cannot be used: carries every mistake, never the value of a secret."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class Delivery(StrEnum):
+    """Where messages go."""
+
+    OUTBOX = "outbox"
+    LIVE = "live"
+
+
+def _setting(name: str, default: Any, meaning: str, **limits: Any) -> Any:
+    return Field(default, validation_alias=name, description=meaning, **limits)
+
+
+class Settings(BaseSettings):
+    """What the environment says."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    policy: Path = _setting(
+        "TOCSIN_POLICY",
+        Path("policy/example.yaml"),
+        "The policy: a YAML file, or a folder of them",
+    )
+    data_dir: Path = _setting(
+        "TOCSIN_DATA_DIR", Path("var"), "Folder for everything that Tocsin keeps"
+    )
+    database_url: SecretStr | None = _setting(
+        "TOCSIN_DATABASE_URL",
+        None,
+        "Records: `sqlite:///path` or `postgresql://…`; without it SQLite in the data folder",
+    )
+    delivery: Delivery = _setting(
+        "TOCSIN_DELIVERY",
+        Delivery.OUTBOX,
+        "`outbox` writes each message to a file and sends nothing; `live` sends, and writes the file",
+    )
+    api_host: str = _setting("TOCSIN_API_HOST", "127.0.0.1", "Address that the API listens on")
+    api_port: int = _setting(
+        "TOCSIN_API_PORT", 8080, "Port that the API listens on; 0 takes a free one", ge=0, le=65535
+    )
+    api_url: str | None = _setting(
+        "TOCSIN_API_URL",
+        None,
+        "Where the command line finds the API; on the machine of `tocsin up` it finds it by itself",
+    )
+    api_token: SecretStr | None = _setting(
+        "TOCSIN_API_TOKEN",
+        None,
+        "Token of the API; without it the one in the data folder, made at the first start",
+    )
+    public_url: str | None = _setting(
+        "TOCSIN_PUBLIC_URL",
+        None,
+        "Address at which people reach this API, for the links in messages; without it the API's own",
+        pattern=r"^https?://[^\s/]+",
+    )
+    sendgrid_api_key: SecretStr | None = _setting(
+        "SENDGRID_API_KEY", None, "Key of SendGrid, for mail"
+    )
+    sendgrid_base_url: str = _setting(
+        "SENDGRID_BASE_URL", "https://api.sendgrid.com", "Where SendGrid is"
+    )
+    sendgrid_timeout: float = _setting(
+        "SENDGRID_TIMEOUT", 10.0, "Longest wait for SendGrid, in seconds", gt=0, le=60
+    )
+    smtp_url: SecretStr | None = _setting(
+        "SMTP_URL",
+        None,
+        "Mail server, `smtp://user:password@host:587` or `smtps://…`: instead of SendGrid or after it",
+    )
+    email_from: str = _setting("EMAIL_FROM", "tocsin@localhost", "Sender of every mail")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # `load_settings` hands over the environment that it was given, so that nothing else leaks in.
+        return (init_settings,)
+
+    def records_url(self) -> str:
+        """Where the records are."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_dir / 'records.db').absolute()}"
+
+    def own_url(self) -> str:
+        """Address for links, without a slash at its end."""
+        return (self.public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+
+class Setting(NamedTuple):
+    """One setting, as tables show it."""
+
+    name: str
+    default: str
+    meaning: str
+    is_secret: bool
+
+
+def _described() -> tuple[Setting, ...]:
+    found = []
+    for field in Settings.model_fields.values():
+        default = "" if field.default is None else str(field.default)
+        is_secret = "SecretStr" in str(field.annotation)
+        name, meaning = str(field.validation_alias), str(field.description)
+        found.append(Setting(name, default, meaning, is_secret))
+    return tuple(found)
+
+
+SETTINGS = _described()
+"""All of them, in the order of `.env.example`. A secret may also come from the file `<name>_FILE`."""
+NAMES = tuple(setting.name for setting in SETTINGS)
+_SECRETS = tuple(setting.name for setting in SETTINGS if setting.is_secret)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: the environment; left out: that of the process.
+
+    Raises:
+        SettingsError: with every mistake, by name.
+    """
+    found = with_files(os.environ if environ is None else environ)
+    try:
+        return Settings(**{name: found[name] for name in NAMES if found.get(name, "").strip()})
+    except ValidationError as error:
+        raise SettingsError(
+            Problem(where=str(item["loc"][0]), detail=item["msg"].removeprefix("Value error, "))
+            for item in error.errors(include_url=False, include_input=False)
+        ) from None
+
+
+def with_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with each secret filled in whose `<name>_FILE` names a file, as mounted secrets do.
+
+    Raises:
+        SettingsError: a file cannot be read, or a secret is given both ways.
+    """
+    found, problems = dict(environ), []
+    for name in _SECRETS:
+        file = environ.get(name + FROM_FILE, "").strip()
+        if not file:
+            continue
+        if environ.get(name, "").strip():
+            problems.append(Problem(where=name, detail=f"is given as {name}{FROM_FILE} as well"))
+            continue
+        try:
+            found[name] = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            problems.append(Problem(where=name + FROM_FILE, detail=f"cannot be read: {why}"))
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def unknown_settings(environ: Mapping[str, str], referenced: set[str]) -> list[Problem]:
+    """Names that begin like ours and mean nothing: a typo would otherwise change nothing in silence.
+
+    Args:
+        referenced: names that the policy reads as `env:NAME`.
+    """
+    known = {*NAMES, *(name + FROM_FILE for name in _SECRETS)}
+    return [
+        Problem(where=name, detail="is no setting of Tocsin", near=nearest(name, known))
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known | referenced
+    ]
+
+
+def referenced_settings(policy: Policy) -> set[str]:
+    """The environment variables that a policy reads."""
+    keys = (integration.key for integration in policy.integrations.values())
+    return {key.removeprefix("env:") for key in keys if key.startswith("env:")}
