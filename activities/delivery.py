@@ -18,7 +18,7 @@ from activities.channels.base import AnswerLostError, Channel, Outgoing
 from activities.channels.outbox import FILE_ONLY, Outbox
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Delivery, DeliveryState
-from domain.policy.model import Contact, Person
+from domain.policy.model import Contact
 
 DEADLINE_SECONDS = 10.0
 """For one message with everything before it. The attempt has 12 s, so that its outcome is reported."""
@@ -80,23 +80,32 @@ class Postman:
                 usable.append((index, contact))
         return Usable(usable, skipped)
 
-    def usable_contacts_of(self, key: str, person: Person) -> Usable:
-        """The contacts over which a person can be paged."""
-        return self.usable_contacts(key, person.contacts)
-
     async def deliver(self, message: Outgoing) -> Delivery:
-        """Deliver it unless it has been. Never raises for a message: failure is an answer."""
+        """Deliver it unless it has been. Failure is an answer, not an exception."""
+        notes: list[str] = []
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await self._deliver(message)
+                settled = await self._begin(message, notes)
+                if settled is not None:
+                    return settled
+                receipt = await self._channel(message).send(message)
+        except DeliveryError as error:
+            return await self._failed(message, error, notes)
         except TimeoutError:
-            error = AnswerLostError(
-                DeliveryReason.TIMED_OUT, f"no answer within {self._deadline_seconds:g} s"
-            )
-        return await self._failed(message, error, [])
+            detail = f"no answer within {self._deadline_seconds:g} s"
+            lost = AnswerLostError(DeliveryReason.TIMED_OUT, detail)
+            return await self._failed(message, lost, notes)
+        except Exception as error:
+            # Whatever a vendor's client raises: the message must not be lost with it.
+            log.exception("channel failed", channel=message.channel, key=message.key)
+            detail = f"{type(error).__name__} in channel {message.channel}"
+            return await self._failed(message, self._unknown(message, detail), notes)
+        notes += [receipt.detail] if receipt.detail else []
+        await self._note_outcome(message, DeliveryState.SENT, notes)
+        return self._outcome(message, DeliveryState.SENT, "; ".join(notes))
 
-    async def _deliver(self, message: Outgoing) -> Delivery:
-        notes: list[str] = []
+    async def _begin(self, message: Outgoing, notes: list[str]) -> Delivery | None:
+        """Note that the message is being sent; an outcome where that settles it."""
         try:
             noted = await self._in_thread(lambda: self.outbox.state_of(message))
         except (OSError, TimeoutError) as error:
@@ -117,36 +126,21 @@ class Postman:
             return self._outcome(
                 message, DeliveryState.FAILED, "; ".join(notes), DeliveryReason.UNREACHABLE, True
             )
-        return await self._send(message, notes)
+        return None
 
-    async def _send(self, message: Outgoing, notes: list[str]) -> Delivery:
+    def _channel(self, message: Outgoing) -> Channel:
         channel = self._channels.get(message.channel)
-        try:
-            if channel is None or not channel.is_configured:
-                raise DeliveryError(
-                    DeliveryReason.NOT_CONFIGURED,
-                    f"channel {message.channel} is not configured",
-                    retryable=False,
-                )
-            receipt = await channel.send(message)
-        except DeliveryError as error:
-            return await self._failed(message, error, notes)
-        except TimeoutError:
-            raise  # the deadline's
-        except Exception as error:
-            # Whatever a vendor's client raises: the message must not be lost with it.
-            log.exception("channel failed", channel=message.channel, key=message.key)
-            unknown = AnswerLostError if not message.may_repeat else None
-            detail = f"{type(error).__name__} in channel {message.channel}"
-            if unknown is not None:
-                return await self._failed(
-                    message, AnswerLostError(DeliveryReason.SERVER_ERROR, detail), notes
-                )
-            failure = DeliveryError(DeliveryReason.SERVER_ERROR, detail, retryable=True)
-            return await self._failed(message, failure, notes)
-        notes += [receipt.detail] if receipt.detail else []
-        await self._note_outcome(message, DeliveryState.SENT, notes)
-        return self._outcome(message, DeliveryState.SENT, "; ".join(notes))
+        if channel is None or not channel.is_configured:
+            detail = f"channel {message.channel} is not configured"
+            raise DeliveryError(DeliveryReason.NOT_CONFIGURED, detail, retryable=False)
+        return channel
+
+    @staticmethod
+    def _unknown(message: Outgoing, detail: str) -> DeliveryError:
+        """A fault of no known kind: sent again, but not where the public may have it already."""
+        if message.may_repeat:
+            return DeliveryError(DeliveryReason.SERVER_ERROR, detail, retryable=True)
+        return AnswerLostError(DeliveryReason.SERVER_ERROR, detail)
 
     async def _as_file(self, message: Outgoing) -> Delivery:
         """The file is the message."""
@@ -160,13 +154,13 @@ class Postman:
         return self._outcome(message, DeliveryState.SENT)
 
     async def _uncertain(self, message: Outgoing) -> Delivery:
-        detail = "an earlier attempt ended without an answer; not repeated, for the public may have it"
+        detail = (
+            "an earlier attempt ended without an answer; not repeated, for the public may have it"
+        )
         await self._note_outcome(message, DeliveryState.UNCERTAIN, [detail])
         return self._outcome(message, DeliveryState.UNCERTAIN, detail, DeliveryReason.TIMED_OUT)
 
-    async def _failed(
-        self, message: Outgoing, error: DeliveryError, notes: list[str]
-    ) -> Delivery:
+    async def _failed(self, message: Outgoing, error: DeliveryError, notes: list[str]) -> Delivery:
         is_lost = isinstance(error, AnswerLostError)
         state = DeliveryState.UNCERTAIN if is_lost else DeliveryState.FAILED
         notes = [error.detail, *notes]

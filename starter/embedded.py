@@ -22,7 +22,7 @@ from records.policy_file import read_policy
 from records.policy_store import PolicyStore
 from starter.data_folder import DataFolder, HeldError, write_json
 from starter.processes import Child, Supervisor, free_port, port_is_free
-from starter.security import read_or_create_token
+from starter.security import ensure_token
 
 START_SECONDS = 60.0
 """How long the first start may take; a cold disk and a slow machine included."""
@@ -110,7 +110,7 @@ class Up:
     def _run_in_folder(self) -> int:
         if not self._choose_ports():
             return 2
-        self._token = read_or_create_token(self._folder.path)
+        self._token = ensure_token(self._folder.path)
         for sig in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sig, self._on_signal)
         began = time.monotonic()
@@ -243,7 +243,9 @@ class Up:
         say(f"  API          {self.api_url}   (tocsin finds address and token by itself)")
         say(f"  Status page  {self.api_url}/status")
         say(f"  Temporal UI  {self.ui_url}   (server {self.temporal_address})")
-        say(f"  Delivery     {delivery}; every message is also a file in {self._folder.path}/outbox")
+        say(
+            f"  Delivery     {delivery}; every message is also a file in {self._folder.path}/outbox"
+        )
         say('  Try          tocsin declare "Checkout is down" --service checkout --severity SEV1')
 
 

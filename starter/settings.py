@@ -160,7 +160,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     found = with_files(os.environ if environ is None else environ)
     try:
-        return Settings(**{name: found[name] for name in NAMES if found.get(name, "").strip()})
+        return Settings.model_validate(
+            {name: found[name] for name in NAMES if found.get(name, "").strip()}
+        )
     except ValidationError as error:
         raise SettingsError(
             Problem(where=str(item["loc"][0]), detail=item["msg"].removeprefix("Value error, "))

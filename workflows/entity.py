@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from domain.aggregate import Aggregate, Clock, Deadline, Effect, Fact, Result
@@ -251,12 +252,18 @@ class EntityWorkflow(Generic[S]):
         while True:
             await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
             batch = self.unrecorded[:RECORD_CHUNK]
-            await workflow.execute_activity(
-                "record",
-                self._batch(batch),
-                summary=f"Write {len(batch)} facts to the records",
-                **options.RECORDING,
-            )
+            try:
+                await workflow.execute_activity(
+                    "record",
+                    self._batch(batch),
+                    summary=f"Write {len(batch)} facts to the records",
+                    **options.RECORDING,
+                )
+            except ActivityError as error:
+                # A batch that can never be stored is a bug of ours: it stays, and a release mends it.
+                self.fault("record", error)
+                await workflow.sleep(options.FAULT_RETRY)
+                continue
             # A write is all or nothing: what it held is stored, whatever gap stands below.
             done = batch[-1].seq
             self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]

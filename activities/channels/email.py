@@ -78,9 +78,7 @@ class EmailChannel:
             if settings.smtp_url is not None:
                 timeout = min(timeout, SENDGRID_SHARE_SECONDS)
             key = settings.sendgrid_api_key.get_secret_value()
-            self._sendgrid = SendGrid(
-                key, settings.sendgrid_base_url, timeout, settings.email_from
-            )
+            self._sendgrid = SendGrid(key, settings.sendgrid_base_url, timeout, settings.email_from)
             self._timeout = timeout
             # Its own threads: a vendor that hangs must not use up those that write files.
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendgrid")
@@ -138,7 +136,9 @@ class EmailChannel:
     async def _by_smtp(self, message: Outgoing) -> Receipt:
         if self._settings.smtp_url is None:
             raise DeliveryError(
-                DeliveryReason.NOT_CONFIGURED, "neither SendGrid nor SMTP is set up", retryable=False
+                DeliveryReason.NOT_CONFIGURED,
+                "neither SendGrid nor SMTP is set up",
+                retryable=False,
             )
         mail = as_mail(message, self._settings.email_from)
         options = smtp_options(self._settings.smtp_url.get_secret_value())

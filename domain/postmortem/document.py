@@ -91,6 +91,7 @@ class Postmortem(Aggregate):
         return data | {
             "incident_id": self.id,
             "incident": self.incident,
+            "organisation": self.policy.organisation,
             "open_actions": len(self.open_actions()),
             "version": self.seq,
         }

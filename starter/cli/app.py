@@ -36,9 +36,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (incidents, lifecycle, judging, telling, people, experiments):
-    module.register(app)
+    app.add_typer(module.app)
 for module in (on_call, postmortems, policies, system):
-    module.register(app)
+    app.add_typer(module.app)
 
 
 @app.callback()

@@ -49,7 +49,7 @@ class Session:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise usage(f"the API's URL {url!r} must begin with http:// or https:// and name a host")
         is_ours = url.rstrip("/") == str(left.get("api_url", "")).rstrip("/")
-        token = self.token or (left.get("token") if is_ours else None)
+        token = self.token or _mounted_token() or (left.get("token") if is_ours else None)
         if token and not (token.isascii() and token.isprintable()):
             raise usage("the API token holds characters that no token has (TOCSIN_API_TOKEN, --token)")
         return url, token
@@ -77,6 +77,17 @@ def session(ctx: typer.Context) -> Session:
     if not isinstance(found, Session):
         raise CliError(ExitCode.FAILED, "the command line was started without its global options")
     return found
+
+
+def _mounted_token() -> str | None:
+    """The token in the file that TOCSIN_API_TOKEN_FILE names, as mounted secrets are given."""
+    path = os.environ.get("TOCSIN_API_TOKEN_FILE", "").strip()
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise usage(f"TOCSIN_API_TOKEN_FILE: {path} cannot be read: {error}") from error
 
 
 def data_dir() -> Path:

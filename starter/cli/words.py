@@ -22,7 +22,8 @@ ROLES = (
     "investigation_board",
 )
 FORMS = "2026-11-24T02:10+01:00, 14:05 or 10m ago"
-_AGO = re.compile(r"-?((?:\d+[smhd])+)(?:\s+ago)?")
+PLANS = "2026-12-24T18:00, 14:05 or 7d (from now)"
+_LENGTH = re.compile(r"(in\s+|\+|-)?((?:\d+[smhd])+)(\s+ago)?")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -67,29 +68,27 @@ def text(given: str) -> str:
 
 
 def past(given: str) -> str:
-    """A time that has been: the last 14:05."""
-    return _wire(_parse(given, datetime.now().astimezone(), is_past=True))
+    """A time that has been, as the wire wants it: the last 14:05, or `10m` ago."""
+    return wire(parse_time(given, datetime.now().astimezone(), is_past=True))
 
 
 def coming(given: str) -> str:
-    """A time of a plan: today's 14:05."""
-    return _wire(_parse(given, datetime.now().astimezone(), is_past=False))
+    """A time of a plan, as the wire wants it: today's 14:05, or `7d` from now."""
+    return wire(parse_time(given, datetime.now().astimezone(), is_past=False))
 
 
-def parse_past(given: str, now: datetime) -> datetime:
-    """Read a time that has been, seen from `now` in its zone.
+def parse_time(given: str, now: datetime, *, is_past: bool) -> datetime:
+    """Read a time as a person types it, seen from `now` in its zone.
 
     Raises:
         typer.BadParameter: naming the accepted forms.
     """
-    return _parse(given, now, is_past=True)
-
-
-def _parse(given: str, now: datetime, *, is_past: bool) -> datetime:
     said = given.strip()
-    if found := _AGO.fullmatch(said):
-        parts = re.findall(r"(\d+)([smhd])", found[1])
-        return now - timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+    if (found := _LENGTH.fullmatch(said)) and not (found[1] and found[3]):
+        parts = re.findall(r"(\d+)([smhd])", found[2])
+        length = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+        is_back = found[1] == "-" or bool(found[3]) or (is_past and not found[1])
+        return now - length if is_back else now + length
     try:
         if _CLOCK.fullmatch(said):
             at = time.fromisoformat(said.zfill(5) if said.count(":") == 1 else said.zfill(8))
@@ -100,7 +99,9 @@ def _parse(given: str, now: datetime, *, is_past: bool) -> datetime:
         at_given = datetime.fromisoformat(said)
         return at_given if at_given.tzinfo else _local(at_given, now)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{given!r} is not a time such as {FORMS}") from None
+        raise typer.BadParameter(
+            f"{given!r} is not a time such as {FORMS if is_past else PLANS}"
+        ) from None
 
 
 def _local(at: datetime, now: datetime) -> datetime:
@@ -108,5 +109,6 @@ def _local(at: datetime, now: datetime) -> datetime:
     return at.replace(tzinfo=now.tzinfo) if isinstance(now.tzinfo, ZoneInfo) else at.astimezone()
 
 
-def _wire(at: datetime) -> str:
+def wire(at: datetime) -> str:
+    """RFC 3339 in UTC."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

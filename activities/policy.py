@@ -1,0 +1,70 @@
+"""What an incident and a desk learn when they begin: the policy's slice, the link, the first free number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from temporalio import activity
+
+from activities.channels.outbox import Outbox
+from activities.looking_up import PolicySource, RecordsLookUp, why
+from domain.messages import NumberFloor, PinPolicy
+from domain.pinned import Pinned
+from domain.policy.slice import slice_for
+
+log = structlog.get_logger(__name__)
+JUMP = 1000
+"""How far numbers jump when the records cannot say which are taken."""
+OUTBOX_SECONDS = 2.0
+
+
+class Pinning:
+    """Run as local activities: no incident exists without their answers.
+
+    Args:
+        link_for: an incident's link for people, from its id.
+    """
+
+    def __init__(
+        self,
+        policy: PolicySource,
+        records: RecordsLookUp,
+        outbox: Outbox,
+        link_for: Callable[[str], str],
+    ) -> None:
+        self._policy, self._records = policy, records
+        self._outbox, self._link_for = outbox, link_for
+
+    @activity.defn(name="pin_policy")
+    async def pin_policy(self, request: PinPolicy) -> Pinned:
+        """The slice of the current policy, and the incident's link.
+
+        Raises:
+            PolicyError: there is no policy at all. Retried.
+        """
+        version, policy = self._policy.current()
+        url = self._link_for(request.incident_id) if request.incident_id else ""
+        return Pinned(policy=slice_for(policy, request.service, request.type, version), url=url)
+
+    @activity.defn(name="number_floor")
+    async def number_floor(self, service: str) -> NumberFloor:
+        """A number that no incident of the service has, from the records and the outbox."""
+        notes: list[str] = []
+        written = recorded = 0
+        try:
+            scan = asyncio.to_thread(self._outbox.highest_number, service)
+            written = await asyncio.wait_for(scan, OUTBOX_SECONDS)
+        except (OSError, TimeoutError) as error:
+            notes.append(f"the outbox could not be read: {why(error)}")
+        try:
+            recorded = await self._records.highest_number(service)
+        except Exception as error:
+            # A desk that waits for the records pages nobody; a jump in the numbers harms nobody.
+            log.warning("highest number unread", exc_info=True)
+            notes.append(
+                f"the records could not be read: {why(error)}; numbers jump by {JUMP} from {written}"
+            )
+            recorded = written + JUMP
+        return NumberFloor(next_number=max(written, recorded) + 1, note="; ".join(notes))

@@ -1,0 +1,122 @@
+"""Who a message is for, looked up when it is sent: names of the policy become addresses here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from activities.delivery import Postman
+from domain.messages import Announcement
+from domain.on_call import resolve_targets
+from domain.policy.model import Contact, Policy
+from domain.policy.slice import plan_for
+
+View = Mapping[str, Any]
+
+
+@dataclass
+class Addressees:
+    """Who is written to, and what a person should know of who is not."""
+
+    reached: dict[str, Contact] = field(default_factory=dict)
+    """Contact by recipient."""
+    unreached: dict[str, str] = field(default_factory=dict)
+    """Why nothing can be sent, by recipient."""
+    notes: list[str] = field(default_factory=list)
+
+
+def addressees(
+    announcement: Announcement, incident: View, policy: Policy, postman: Postman, at: datetime
+) -> Addressees:
+    """Expand an announcement's recipients; each address is written to once."""
+    found = Addressees()
+    for recipient in announcement.recipients:
+        if recipient == "stakeholders":
+            _add_stakeholders(found, incident, policy, postman)
+        elif recipient == "status_page":
+            found.reached["status_page"] = Contact(channel="status_page", to="status page")
+        elif recipient == "operator":
+            found.reached["operator"] = Contact(channel="operator", to="operator")
+        else:
+            for person in _people(found, recipient, incident, policy, at):
+                _add_person(found, person, policy, postman)
+    return found
+
+
+def without_policy(announcement: Announcement, why: str) -> Addressees:
+    """What can be reached while no policy can be read: only what needs none."""
+    found = Addressees(notes=[why])
+    for recipient in announcement.recipients:
+        if recipient in ("status_page", "operator"):
+            to = recipient.replace("_", " ")
+            found.reached[recipient] = Contact(channel=recipient, to=to)
+        else:
+            found.unreached[recipient] = why
+    return found
+
+
+def _people(
+    found: Addressees, recipient: str, incident: View, policy: Policy, at: datetime
+) -> list[str]:
+    if recipient == "next_step":
+        return _next_step(incident, policy, at)
+    targets = policy.catch_all() if recipient == "catch_all" else [recipient]
+    people, reasons = resolve_targets(policy, targets, at)
+    if not people:
+        found.unreached[recipient] = "; ".join(reasons) or "nobody stands behind it"
+    return [entry.person for entry in people]
+
+
+def _next_step(incident: View, policy: Policy, at: datetime) -> list[str]:
+    """Whom the escalation policy would page next: the first of its second step, else of its first."""
+    steps = plan_for(policy, str(incident.get("service"))).steps
+    in_order = [*steps[1:2], *steps[:1], *steps[2:]]
+    manager = incident.get("incident_manager")
+    for targets in [*(step.targets for step in in_order), policy.catch_all()]:
+        people, _ = resolve_targets(policy, targets, at)
+        others = [entry.person for entry in people if entry.person != manager]
+        if others:
+            return others[:1]
+    return [manager] if manager in policy.people else []
+
+
+def _add_person(found: Addressees, person: str, policy: Policy, postman: Postman) -> None:
+    usable = postman.usable_contacts(person, policy.people[person].contacts, pages=False)
+    if usable.contacts:
+        found.reached.setdefault(f"person:{person}", usable.contacts[0][1])
+    else:
+        found.notes += usable.skipped
+        found.unreached[f"person:{person}"] = f"{person} has no usable contact"
+
+
+def _add_stakeholders(found: Addressees, incident: View, policy: Policy, postman: Postman) -> None:
+    before = len(found.reached)
+    known = {(contact.channel, contact.to) for contact in found.reached.values()}
+    for key, contacts in _groups(incident, policy):
+        usable = postman.usable_contacts(f"stakeholders {key}", contacts, pages=False)
+        found.notes += usable.skipped
+        for index, contact in usable.contacts:
+            if (contact.channel, contact.to) not in known:
+                known.add((contact.channel, contact.to))
+                found.reached[f"stakeholders:{key}/{index}"] = contact
+    if len(found.reached) > before:
+        return
+    manager = incident.get("incident_manager")
+    if manager in policy.people:
+        found.notes.append(f"no stakeholder can be told: {manager} is told instead")
+        _add_person(found, str(manager), policy, postman)
+        return
+    found.notes.append("no stakeholder can be told, and there is no incident manager")
+    found.unreached["stakeholders"] = "no stakeholder and no incident manager"
+
+
+def _groups(incident: View, policy: Policy) -> Iterator[tuple[str, list[Contact]]]:
+    """The groups that hear of this incident: by severity, service, and the process of its type."""
+    audiences = policy.process(str(incident.get("type") or "default")).audiences
+    for key, group in policy.stakeholders.items():
+        is_wanted = audiences is None or key in audiences
+        has_service = group.services is None or incident.get("service") in group.services
+        if is_wanted and has_service and incident.get("severity") in group.severities:
+            yield key, group.to

@@ -1,0 +1,144 @@
+"""Words for what leaves: from the templates, and the built-in plain texts for when one fails.
+
+A broken template is a fault that people hear of, never a reason not to send. The built-in texts
+therefore take whatever the view holds and cannot fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.messages import Announcement, PageText, Purpose
+from domain.priority import Rank
+from templates.filters import line, plain, short, when
+from templates.renderer import Rendered, Renderer, TemplateFaultError
+
+View = Mapping[str, Any]
+_SUBJECT_CHARS = 160
+_WORDS = ("what", "text", "briefing")
+_LISTS = ("duties", "questions")
+
+
+def page_text(
+    renderer: Renderer,
+    incident: View,
+    organisation: str,
+    rank: Rank | None,
+    reason: str,
+    late: bool,
+) -> tuple[PageText, list[str]]:
+    """The text of a page, and the fault of its template."""
+    shown = rank.model_dump() | {"sentence": rank.sentence()} if rank else None
+    context = {
+        "incident": incident,
+        "organisation": organisation,
+        "rank": shown,
+        "reason": reason,
+        "late": late,
+    }
+    try:
+        done = renderer.render("page", context)
+    except TemplateFaultError as error:
+        return built_in_page(incident, rank, reason, late), [f"{error}; sent as plain text"]
+    return PageText(subject=done.subject, text=done.text, html=done.html), []
+
+
+def built_in_page(incident: View, rank: Rank | None, reason: str, late: bool) -> PageText:
+    """A page without any template."""
+    place = f"#{rank.position} of {rank.of}" if rank else ""
+    head = [
+        "LATE" if late else "",
+        *(str(incident.get(name) or "") for name in ("id", "severity", "priority")),
+        place,
+        f"{_service(incident)}: {incident.get('summary') or ''}",
+    ]
+    subject = short(" ".join(part for part in head if part), _SUBJECT_CHARS)
+    lines = [
+        subject,
+        "",
+        f"You are called in: {line(reason)}" if reason else "",
+        f"Rank: {rank.sentence()}" if rank else "",
+        f"Service: {_service(incident)}",
+        f"Summary: {line(incident.get('summary') or '')}",
+        line(incident.get("url") or ""),
+    ]
+    return PageText(subject=subject, text="\n".join(part for part in lines if part) + "\n")
+
+
+def announcement_text(
+    renderer: Renderer, incident: View, organisation: str, announcement: Announcement
+) -> tuple[Rendered, list[str]]:
+    """The text of an announcement, and the fault of its template."""
+    folder, _, variant = announcement.template.partition("/")
+    context = {
+        **({"variant": variant} if variant else {}),
+        **announcement.context,
+        "incident": incident,
+        "organisation": organisation,
+    }
+    try:
+        return renderer.render(folder, context), []
+    except TemplateFaultError as error:
+        return built_in_announcement(incident, announcement), [f"{error}; sent as plain text"]
+
+
+def built_in_announcement(incident: View, announcement: Announcement) -> Rendered:
+    """An announcement without any template. Outside, nothing but the product's name and the text."""
+    context = announcement.context
+    if announcement.purpose is Purpose.EXTERNAL_UPDATE:
+        subject = short(f"Issues with {_service(incident)}", _SUBJECT_CHARS)
+        lines = [subject, "", plain(context.get("text") or ""), _next(context)]
+        return Rendered(subject=subject, text="\n".join(lines).rstrip() + "\n")
+    kind = str(context.get("topic") or context.get("title") or announcement.purpose.value)
+    head = [str(incident.get("id") or ""), str(incident.get("severity") or "")]
+    summary = incident.get("summary") or ""
+    subject = short(" - ".join([*head, kind.replace("_", " "), summary]), _SUBJECT_CHARS)
+    if context.get("taken_by"):
+        subject = short(f"{' '.join(head)} taken by {context['taken_by']}: {summary}")
+    lines = [subject, ""]
+    lines += [plain(context[name]) for name in _WORDS if context.get(name)]
+    for name in _LISTS:
+        listed = context.get(name)
+        lines += [f"- {line(item)}" for item in listed] if isinstance(listed, list) else []
+    lines += [_next(context), line(incident.get("url") or "")]
+    return Rendered(subject=subject, text="\n".join(lines).rstrip() + "\n")
+
+
+def update_text(
+    renderer: Renderer, incident: View, organisation: str, name: str, next_update_at: str | None
+) -> tuple[str, list[str]]:
+    """One of our own updates (`internal_initial` …), and the fault of its template."""
+    context = {
+        "incident": incident,
+        "organisation": organisation,
+        "next_update_at": next_update_at,
+    }
+    try:
+        return renderer.render_file(f"update_text/{name}.txt.j2", context).strip(), []
+    except TemplateFaultError as error:
+        return built_in_update(incident, name, next_update_at), [f"{error}; built-in text used"]
+
+
+def built_in_update(incident: View, name: str, next_update_at: str | None) -> str:
+    """An initial or final update without any template."""
+    product = _service(incident)
+    following = f" Next update at {when(next_update_at)}." if next_update_at else ""
+    if name == "external_initial":
+        return f"We know of a problem with {product} and look into it urgently.{following}"
+    if name == "external_final":
+        return f"{product} is restored. There are no more updates."
+    if name == "internal_final":
+        return f"{incident.get('id')} is over. There are no more updates."
+    manager = incident.get("incident_manager") or "nobody yet"
+    head = " - ".join(str(incident.get(part) or "") for part in ("id", "severity", "summary"))
+    return f"{line(head)}\nAffected: {product}\nIncident manager: {manager}.{following}"
+
+
+def _service(incident: View) -> str:
+    return line(incident.get("service_name") or incident.get("service") or "")
+
+
+def _next(context: Mapping[str, Any]) -> str:
+    at = context.get("next_update_at")
+    return f"Next update: {when(at)}" if at else ""

@@ -1,0 +1,96 @@
+"""What a Temporal namespace needs before the first worker takes work.
+
+An unregistered search attribute makes a workflow's task fail for ever, so they are registered first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.policy.model import Policy
+from domain.policy.slice import UNKNOWN_SERVICE
+from workflows import contract
+
+RETENTION = timedelta(days=30)
+"""How long ended incidents stay in the Temporal UI; the records keep them for ever."""
+
+log = structlog.get_logger(__name__)
+
+
+async def prepare_namespace(client: Client, stop: asyncio.Event) -> None:
+    """Register the search attributes, waiting for Temporal for as long as it takes."""
+    wait = 0.05
+    while not stop.is_set():
+        try:
+            await register_search_attributes(client)
+            await keep_ended_workflows(client)
+        except (RPCError, RuntimeError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.PERMISSION_DENIED:
+                # Temporal Cloud: its own tooling registers them, as docs/operations.md says.
+                log.warning("the namespace must be prepared by hand", reason=error.message)
+                return
+            if wait >= 1.0:
+                log.warning("waiting for Temporal", reason=str(error))
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, 2.0)
+        else:
+            return
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Register those of incidents; doing it again changes nothing."""
+    kinds = {
+        key.name: IndexedValueType.INDEXED_VALUE_TYPE_BOOL
+        if key.name == contract.MAJOR.name
+        else IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        for key in contract.SEARCH_ATTRIBUTES
+    }
+    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds)
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise
+
+
+async def keep_ended_workflows(client: Client) -> None:
+    """Lengthen the development server's retention of a day; a cluster's own setting is left alone."""
+    if client.namespace != "default":
+        return
+    config = NamespaceConfig(
+        workflow_execution_retention_ttl=Duration(seconds=int(RETENTION.total_seconds()))
+    )
+    request = UpdateNamespaceRequest(namespace=client.namespace, config=config)
+    try:
+        await client.workflow_service.update_namespace(request)
+    except RPCError as error:
+        if error.status not in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED):
+            raise
+
+
+async def start_desks(client: Client, policy: Policy) -> None:
+    """Start a desk for every service, so that the first alert of each is as quick as the next."""
+    for service in [*policy.services, UNKNOWN_SERVICE]:
+        try:
+            await client.start_workflow(
+                contract.DESK,
+                contract.DeskInput(service=service),
+                id=contract.desk_id(service),
+                task_queue=contract.TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"Desk of {service}",
+            )
+        except WorkflowAlreadyStartedError:
+            continue

@@ -1,0 +1,246 @@
+"""Where things are put together: settings -> channels -> activities -> workers on both queues.
+
+Nothing else happens here. `tocsin worker` runs it; `--queue` splits pages from the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.announcing import Announcer
+from activities.assess import Assessing
+from activities.channels import build_channels
+from activities.channels.outbox import Outbox
+from activities.delegate import Delegating
+from activities.delivery import Postman
+from activities.desk import DeskActivities
+from activities.escalate import OperatorTelling
+from activities.follow_up import FollowingUp
+from activities.looking_up import RecordsLookUp
+from activities.open_comms import Opening
+from activities.page import PagedTelling, PageResolving, PageSending
+from activities.policy import Pinning
+from activities.postmortem import PostmortemActivities
+from activities.record import Recording
+from activities.remind import Reminding
+from activities.resolve import Resolving
+from domain.errors import PolicyError
+from records.database import open_database
+from records.policy_file import read_policy
+from records.policy_store import PolicyStore
+from records.reads import RecordsReader
+from records.writes import RecordsWriter
+from starter.security import LINK_SECRET_FILE, LinkSigner
+from starter.settings import Settings, load_settings, with_files
+from starter.temporal_link import connect
+from starter.temporal_setup import prepare_namespace, start_desks
+from templates.renderer import Renderer
+from workflows.contract import PAGE_QUEUE, TASK_QUEUE
+from workflows.incident import IncidentWorkflow
+from workflows.postmortem import PostmortemWorkflow
+from workflows.service_desk import ServiceDesk
+
+WORKFLOWS: tuple[type, ...] = (ServiceDesk, IncidentWorkflow, PostmortemWorkflow)
+GRACE = timedelta(seconds=5)
+"""For what runs when the worker is told to stop; a page attempt that is cut comes again under its key."""
+STICKY = timedelta(seconds=2)
+"""After a kill, a cached incident's task waits this long for the dead worker; the default costs 10 s."""
+PAGE_SLOTS = 100
+SLOTS = 500
+"""Recording holds a slot for a second at a time; it waits, it does not work."""
+
+# The rules are pure and checked by a test; passing them through the sandbox halves the cost of a task.
+PASSED_THROUGH = (
+    "domain",
+    "workflows.contract",
+    "workflows.converter",
+    "workflows.activity_options",
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Activities:
+    """All activities, by the queue that they run on."""
+
+    main: Sequence[Callable[..., Any]]
+    pages: Sequence[Callable[..., Any]]
+
+
+def build_activities(client: Client, settings: Settings, environment: dict[str, str]) -> Activities:
+    """Wire the activities to the outside world."""
+    data = settings.data_dir
+    policy = PolicyStore(data)
+    renderer = Renderer()
+    outbox = Outbox(data / "outbox")
+    channels = build_channels(environment)
+    postman = Postman(settings.delivery.value, channels, outbox, _now)
+    announcer = Announcer(policy, renderer, postman, _now)
+    # Readers give up after a second: what they look up is never worth a page's time.
+    reader = RecordsReader(open_database(settings.records_url(), limit_seconds=1.0))
+    writer = RecordsWriter(open_database(settings.records_url()))
+    look_up = RecordsLookUp(reader)
+    links = LinkSigner(data / LINK_SECRET_FILE)
+
+    def link_for(incident_id: str) -> str:
+        return links.url_for(settings.own_url(), incident_id)
+
+    resolving = PageResolving(policy, look_up, renderer, postman, _now)
+    sending = PageSending(policy, postman, _now)
+    following = FollowingUp(policy, renderer, announcer, _now)
+    pinning = Pinning(policy, look_up, outbox, link_for)
+    desk = DeskActivities(client)
+    postmortem = PostmortemActivities(reader, renderer, announcer, data / "postmortems")
+    return Activities(
+        main=[
+            resolving.resolve_page,
+            pinning.pin_policy,
+            pinning.number_floor,
+            Opening(policy, renderer).open_comms,
+            Assessing(look_up).assess,
+            following.compose_update,
+            following.publish_update,
+            Delegating(announcer).delegate,
+            Reminding(announcer).remind,
+            Resolving(announcer).send_final,
+            OperatorTelling(announcer).tell_operator,
+            PagedTelling(announcer).tell_paged,
+            Recording(writer).record,
+            desk.signal_desk,
+            desk.cause_of,
+            postmortem.draft_postmortem,
+            postmortem.export_postmortem,
+            postmortem.tell_owner,
+        ],
+        pages=[sending.send_page, resolving.resolve_test_page],
+    )
+
+
+def workflow_runner(*, sandboxed: bool = True) -> WorkflowRunner:
+    """The sandbox, with our pure modules passed through."""
+    if not sandboxed:
+        return UnsandboxedWorkflowRunner()
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def build_workers(
+    client: Client, activities: Activities, queue: str = "all", **options: Any
+) -> list[Worker]:
+    """The workers of this process: `all`, only `pages`, or only `main`."""
+    shared: dict[str, Any] = {
+        "graceful_shutdown_timeout": GRACE,
+        "sticky_queue_schedule_to_start_timeout": STICKY,
+        **options,
+    }
+    workers = []
+    if queue in ("all", "main"):
+        workers.append(
+            Worker(
+                client,
+                task_queue=TASK_QUEUE,
+                workflows=WORKFLOWS,
+                activities=activities.main,
+                workflow_runner=workflow_runner(),
+                max_concurrent_activities=SLOTS,
+                **shared,
+            )
+        )
+    if queue in ("all", "pages"):
+        workers.append(
+            Worker(
+                client,
+                task_queue=PAGE_QUEUE,
+                activities=activities.pages,
+                max_concurrent_activities=PAGE_SLOTS,
+                **{k: v for k, v in shared.items() if k != "max_cached_workflows"},
+            )
+        )
+    return workers
+
+
+async def run(settings: Settings, environment: dict[str, str], queue: str = "all") -> None:
+    """Run until told to stop, waiting for Temporal for as long as it takes."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sig, stop.set)
+    client = await connect()
+    await prepare_namespace(client, stop)
+    if stop.is_set():
+        return
+    activities = build_activities(client, settings, environment)
+    async with AsyncExitStack() as stack:
+        for worker in build_workers(client, activities, queue):
+            await stack.enter_async_context(worker)
+        if queue in ("all", "main"):
+            _, policy = PolicyStore(settings.data_dir).current()
+            await start_desks(client, policy)
+        _say_ready(settings.data_dir)
+        log.info("worker is ready", queue=queue, delivery=settings.delivery.value)
+        await stop.wait()
+
+
+def adopt_policy(settings: Settings) -> None:
+    """Make the policy file the current one; a broken one leaves the last good one in force, loudly.
+
+    Raises:
+        PolicyError: it is broken and there is no last good one.
+    """
+    store = PolicyStore(settings.data_dir)
+    try:
+        store.adopt(read_policy(settings.policy))
+    except PolicyError as error:
+        version, _ = store.current()
+        for problem in error.problems:
+            log.error("policy problem", problem=str(problem))
+        log.error(
+            "the policy file is broken: the last good version stays in force", version=version
+        )
+
+
+def main(queue: str = "all") -> int:
+    """Run the worker process; see `run`."""
+    environment = with_files(os.environ)
+    settings = load_settings()
+    try:
+        adopt_policy(settings)
+    except PolicyError as error:
+        print("\n".join(f"error: {problem}" for problem in error.problems), file=sys.stderr)
+        return 2
+    asyncio.run(run(settings, environment, queue))
+    return 0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _say_ready(data_dir: Path) -> None:
+    """Tell `tocsin up` that this process takes work."""
+    ready = data_dir / "run" / "worker.ready"
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.write_text(f"{os.getpid()}\n")
+
+
+if __name__ == "__main__":
+    code = main(*sys.argv[1:2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A process that has held a Temporal client may abort while the interpreter ends, although all is done.
+    os._exit(code)
