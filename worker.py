@@ -39,15 +39,15 @@ from activities.record import Recording
 from activities.remind import Reminding
 from activities.resolve import Resolving
 from domain.errors import PolicyError
-from records.database import open_database
+from records.database import RecordsUnavailableError, migrate, open_database
 from records.policy_file import read_policy
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.writes import RecordsWriter
+from starter.logs import configure_logs
 from starter.security import LINK_SECRET_FILE, LinkSigner
 from starter.settings import Settings, load_settings, with_files
-from starter.temporal_link import connect
-from starter.temporal_setup import prepare_namespace, start_desks
+from starter.temporal_setup import connect_and_prepare, start_desks
 from templates.renderer import Renderer
 from workflows.contract import PAGE_QUEUE, TASK_QUEUE
 from workflows.incident import IncidentWorkflow
@@ -180,10 +180,10 @@ async def run(settings: Settings, environment: dict[str, str], queue: str = "all
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sig, stop.set)
-    client = await connect()
-    await prepare_namespace(client, stop)
-    if stop.is_set():
+    client = await connect_and_prepare(stop)
+    if client is None:
         return
+    await prepare_records(settings)
     activities = build_activities(client, settings, environment)
     async with AsyncExitStack() as stack:
         for worker in build_workers(client, activities, queue):
@@ -194,6 +194,19 @@ async def run(settings: Settings, environment: dict[str, str], queue: str = "all
         _say_ready(settings.data_dir)
         log.info("worker is ready", queue=queue, delivery=settings.delivery.value)
         await stop.wait()
+
+
+async def prepare_records(settings: Settings) -> None:
+    """Create or upgrade the records' tables; without a database everything else starts all the same."""
+    engine = open_database(settings.records_url())
+    try:
+        await asyncio.to_thread(migrate, engine)
+    except RecordsUnavailableError as error:
+        log.warning(
+            "the records are not available: paging goes on, they catch up", reason=str(error)
+        )
+    finally:
+        engine.dispose()
 
 
 def adopt_policy(settings: Settings) -> None:
@@ -207,15 +220,13 @@ def adopt_policy(settings: Settings) -> None:
         store.adopt(read_policy(settings.policy))
     except PolicyError as error:
         version, _ = store.current()
-        for problem in error.problems:
-            log.error("policy problem", problem=str(problem))
-        log.error(
-            "the policy file is broken: the last good version stays in force", version=version
-        )
+        problems = [str(problem) for problem in error.problems]
+        log.exception("policy is broken: the last good one stays", version=version, problems=problems)
 
 
 def main(queue: str = "all") -> int:
     """Run the worker process; see `run`."""
+    configure_logs()
     environment = with_files(os.environ)
     settings = load_settings()
     try:

@@ -7,7 +7,6 @@ made and repeated is `temporal_link.py`.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from collections.abc import Sequence
@@ -23,7 +22,12 @@ from records.database import RecordsUnavailableError
 from records.policy_store import PolicyStore
 from records.reads import TIMELINE_LIMIT
 from starter.records_access import RecordsAccess, View
-from starter.temporal_link import NotAnsweredError, TemporalLink, WorkflowGoneError
+from starter.temporal_link import (
+    GatewayUnavailableError,
+    NotAnsweredError,
+    TemporalLink,
+    WorkflowGoneError,
+)
 from workflows.contract import ReportBatch, postmortem_id
 
 INCIDENT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}-[1-9][0-9]{0,17}")
@@ -83,7 +87,7 @@ class Gateway:
         incident_id = str(answer["id"])
         try:
             view = await self._link.query(incident_id, "status")
-        except (NotAnsweredError, WorkflowGoneError):
+        except (NotAnsweredError, WorkflowGoneError, GatewayUnavailableError):
             return Accepted(id=incident_id)
         await self.records.store_incident(view)
         return Answered(view=view)
@@ -157,7 +161,7 @@ class Gateway:
             view: View = await self._link.query(incident_id, "status")
         except WorkflowGoneError:
             view = {}
-        except NotAnsweredError:
+        except (NotAnsweredError, GatewayUnavailableError):
             if stored is None and failure is None:
                 # The records know nothing of it and nobody answers: it may be a moment old.
                 raise
@@ -196,10 +200,19 @@ class Gateway:
         merged = {entry.seq: entry for entry in running or [] if entry.seq > after}
         merged |= {entry.seq: entry for entry in recorded}
         page = [merged[seq] for seq in sorted(merged)][:limit]
-        is_last = len(merged) <= limit and len(recorded) < limit
-        if not page or (is_last and not await self._has_more(incident_id, page[-1].seq)):
-            return page, None
-        return page, page[-1].seq
+        has_more = len(merged) > limit or (
+            len(recorded) == limit and await self._has_more(incident_id, page[-1].seq)
+        )
+        return page, page[-1].seq if has_more else None
+
+    async def whole_timeline(self, incident_id: str) -> list[Entry]:
+        """Every fact. Raises as `timeline`."""
+        entries: list[Entry] = []
+        after: int | None = 0
+        while after is not None:
+            page, after = await self.timeline(incident_id, after)
+            entries += page
+        return entries
 
     async def postmortem(self, incident_id: str) -> View:
         """The postmortem of an incident.
@@ -212,7 +225,7 @@ class Gateway:
         try:
             view: View = await self._link.query(postmortem_id(incident_id), "status")
             return view
-        except (NotAnsweredError, WorkflowGoneError):
+        except (NotAnsweredError, WorkflowGoneError, GatewayUnavailableError):
             stored = await self.records.read(self.records.reader.postmortem, incident_id)
         if stored is None:
             raise NoSuchIncidentError(f"{incident_id} has no postmortem")
@@ -238,7 +251,9 @@ class Gateway:
         if await self._was_answered(incident_id, key):
             return Answered(view=stored)
         status = str(stored["status"])
-        why = "" if status in OVER else f"the workflow of {incident_id} is gone while it is {status}"
+        why = (
+            "" if status in OVER else f"the workflow of {incident_id} is gone while it is {status}"
+        )
         raise TransitionError(name, status, [], why=why)
 
     async def _was_answered(self, timeline_id: str, key: str) -> bool:
@@ -257,7 +272,7 @@ class Gateway:
         """The facts that the running workflow still has; None when it does not answer."""
         try:
             return _ENTRIES.validate_python(await self._link.query(incident_id, "timeline"))
-        except (NotAnsweredError, WorkflowGoneError):
+        except (NotAnsweredError, WorkflowGoneError, GatewayUnavailableError):
             return None
 
     async def _has_more(self, incident_id: str, after: int) -> bool:
@@ -270,8 +285,3 @@ class Gateway:
     def _require_incident_id(self, text: str) -> None:
         if not is_incident_id(text):
             raise NoSuchIncidentError(f"{text[:100]!r} is no id of an incident")
-
-
-async def in_thread(function: Any, *args: Any) -> Any:
-    """Call something that blocks for a moment on a file."""
-    return await asyncio.to_thread(function, *args)

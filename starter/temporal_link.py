@@ -83,8 +83,11 @@ class RefusedError(IncidentError):
         return self._problems or super().problems()
 
 
-async def connect(**options: Any) -> Client:
+async def connect(*, lazy: bool = True, **options: Any) -> Client:
     """A client that connects at its first call, and again whenever the connection is lost.
+
+    Args:
+        lazy: False connects at once, as workers need it, and raises where Temporal is away.
 
     Where Temporal is stands in its own settings, `TEMPORAL_*` and the profile file.
 
@@ -93,7 +96,7 @@ async def connect(**options: Any) -> Client:
     """
     found: dict[str, Any] = dict(ClientConfig.load_client_connect_config(config_file_strict=True))
     where = {"target_host": "localhost:7233", **found, **options}
-    return await Client.connect(**where, data_converter=data_converter, lazy=True)
+    return await Client.connect(**where, data_converter=data_converter, lazy=lazy)
 
 
 class TemporalLink:

@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.policy.model import Policy
 from domain.policy.slice import UNKNOWN_SERVICE
+from starter.temporal_link import connect
 from workflows import contract
 
 RETENTION = timedelta(days=30)
@@ -29,24 +30,37 @@ RETENTION = timedelta(days=30)
 log = structlog.get_logger(__name__)
 
 
-async def prepare_namespace(client: Client, stop: asyncio.Event) -> None:
-    """Register the search attributes, waiting for Temporal for as long as it takes."""
+async def connect_and_prepare(stop: asyncio.Event) -> Client | None:
+    """Connect and register the search attributes, waiting for Temporal for as long as it takes.
+
+    Returns:
+        None when told to stop meanwhile.
+    """
     wait = 0.05
     while not stop.is_set():
         try:
-            await register_search_attributes(client)
-            await keep_ended_workflows(client)
+            client = await connect(lazy=False)
+            await prepare_namespace(client)
         except (RPCError, RuntimeError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.PERMISSION_DENIED:
-                # Temporal Cloud: its own tooling registers them, as docs/operations.md says.
-                log.warning("the namespace must be prepared by hand", reason=error.message)
-                return
             if wait >= 1.0:
-                log.warning("waiting for Temporal", reason=str(error))
+                log.warning("waiting for Temporal", reason=str(error)[:300])
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, 2.0)
         else:
-            return
+            return client
+    return None
+
+
+async def prepare_namespace(client: Client) -> None:
+    """What must be there before the first workflow task; doing it again changes nothing."""
+    try:
+        await register_search_attributes(client)
+        await keep_ended_workflows(client)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.PERMISSION_DENIED:
+            raise
+        # Temporal Cloud: its own tooling registers them, as docs/operations.md says.
+        log.warning("the namespace must be prepared by hand", reason=error.message)
 
 
 async def register_search_attributes(client: Client) -> None:

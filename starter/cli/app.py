@@ -23,7 +23,7 @@ from starter.cli import (
     telling,
 )
 from starter.cli.failures import CliError, ExitCode, report, usage
-from starter.cli.screen import ColorChoice, choose_color, note
+from starter.cli.screen import ColorChoice, choose_color
 from starter.cli.session import Session
 
 app = typer.Typer(
@@ -96,8 +96,7 @@ def _misused(error: typer.TyperException) -> int:
     """A command line that cannot be read: the error, and where its help is."""
     context: Any = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        note(context.get_help() if context else "")
-        return ExitCode.USAGE
+        return ExitCode.USAGE  # the error printed the help when it was made
     path = context.command_path if context else "tocsin"
     message = error.format_message().rstrip(".")
     return report(CliError(ExitCode.USAGE, message, hint=f"`{path} --help` shows how it goes"))

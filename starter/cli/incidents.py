@@ -27,7 +27,9 @@ def declare(
     type: Annotated[str | None, typer.Option(help="Process of the policy.")] = None,
     description: Annotated[str | None, typer.Option(parser=words.text, metavar="TEXT")] = None,
     reporter: Annotated[str | None, typer.Option(help="Who noticed it.")] = None,
-    detected_by: Annotated[Literal["technology", "customer", "staff"] | None, typer.Option()] = None,
+    detected_by: Annotated[
+        Literal["technology", "customer", "staff"] | None, typer.Option()
+    ] = None,
     actor: options.Actor = None,
     key: options.Key = None,
     output: options.Output = Format.TABLE,
@@ -102,5 +104,3 @@ def watch(
 
     with session(ctx).client() as client:
         follow(client, client.on_incident(incident, client.incident), output)
-
-

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from starter.cli import options, words
-from starter.cli.failures import ExitCode
+from starter.cli.failures import ExitCode, usage
 from starter.cli.output import Format, emit
 from starter.cli.session import session
 from starter.cli.writing import Write, finish, leave, perform
@@ -42,11 +42,10 @@ def schedule(
     ctx: typer.Context,
     name: Schedule,
     since: Annotated[
-        str | None, typer.Option("--from", parser=words.coming, metavar="TIME", help="Left out: now.")
+        str | None,
+        typer.Option("--from", parser=words.coming, metavar="TIME", help="Left out: now."),
     ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", parser=words.coming, metavar="TIME")
-    ] = None,
+    until: Annotated[str | None, typer.Option("--to", parser=words.coming, metavar="TIME")] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Show a schedule's rota: who, from when to when."""
@@ -79,7 +78,8 @@ def gaps(
 def override(
     ctx: typer.Context,
     schedule: Schedule,
-    person: Annotated[str | None, typer.Option(help="Who covers; left out: nobody does.")] = None,
+    person: Annotated[str | None, typer.Option(metavar="PERSON", help="Who covers.")] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Take off who is on.")] = False,
     since: Annotated[
         str, typer.Option("--from", parser=words.coming, metavar="TIME", help=f"{words.PLANS}.")
     ] = "0s",
@@ -91,7 +91,9 @@ def override(
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Have somebody else on call for a while; left out, from now for twelve hours."""
+    """Have somebody else on call for a while: from now for twelve hours, unless said otherwise."""
+    if (person is None) != nobody:
+        raise usage("an override needs either --person PERSON or --nobody")
     write = Write(actor, key, output)
     fields = write.body({"from": since, "to": until, "instead_of": instead_of})
     body = {**fields, "person": person}
@@ -100,7 +102,7 @@ def override(
 
 
 @on_call.command("test")
-def test(
+def send_test_page(
     ctx: typer.Context,
     person: Annotated[str, typer.Argument(metavar="PERSON", show_default=False)],
     actor: options.Actor = None,

@@ -50,7 +50,9 @@ Actor = Annotated[
 Key = Annotated[
     str | None,
     typer.Option(
-        "--idempotency-key", metavar="KEY", help="Under one key it happens once, however often sent."
+        "--idempotency-key",
+        metavar="KEY",
+        help="Under one key it happens once, however often sent.",
     ),
 ]
 Output = Annotated[

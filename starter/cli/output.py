@@ -52,7 +52,7 @@ def as_yaml(data: Any) -> str:
     yaml.sort_base_mapping_type_on_output = False
     plain = json.dumps(data, ensure_ascii=False)
     # The emitter escapes what it takes for unprintable only where it writes ASCII.
-    yaml.allow_unicode = plain == plain.translate(JSON_ESCAPES)
+    yaml.allow_unicode = plain == plain.translate(JSON_ESCAPES)  # type: ignore[assignment]
     buffer = io.StringIO()
     yaml.dump(data, buffer)
     return buffer.getvalue()

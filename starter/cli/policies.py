@@ -32,7 +32,8 @@ def default_policy() -> Path:
 @policy.command("check")
 def check(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="File or folder; left out: TOCSIN_POLICY.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="File or folder; left out: TOCSIN_POLICY."),
     ] = None,
     allow_warnings: Annotated[
         bool, typer.Option("--allow-warnings", help="What is unwise is no reason to fail.")

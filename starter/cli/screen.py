@@ -73,10 +73,15 @@ def console(stream: IO[str] | None = None) -> Console:
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print data for people, on stdout."""
+    """Print data for people, on stdout; without the spaces that fill a column where nobody looks."""
     screen = console()
-    for renderable in renderables:
-        screen.print(renderable)
+    if screen.file.isatty():
+        screen.print(*renderables, sep="\n")
+        return
+    with screen.capture() as captured:
+        screen.print(*renderables, sep="\n")
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def note(text: str, style: str = "") -> None:

@@ -47,11 +47,15 @@ class Session:
             )
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise usage(f"the API's URL {url!r} must begin with http:// or https:// and name a host")
+            raise usage(
+                f"the API's URL {url!r} must begin with http:// or https:// and name a host"
+            )
         is_ours = url.rstrip("/") == str(left.get("api_url", "")).rstrip("/")
         token = self.token or _mounted_token() or (left.get("token") if is_ours else None)
         if token and not (token.isascii() and token.isprintable()):
-            raise usage("the API token holds characters that no token has (TOCSIN_API_TOKEN, --token)")
+            raise usage(
+                "the API token holds characters that no token has (TOCSIN_API_TOKEN, --token)"
+            )
         return url, token
 
     @contextmanager

@@ -23,7 +23,9 @@ def update(
     text: Annotated[
         str, typer.Option(parser=words.text, metavar="TEXT", help="What to say; - reads stdin.")
     ],
-    status: Annotated[Stage | None, typer.Option(help="How far it is; left out: as before.")] = None,
+    status: Annotated[
+        Stage | None, typer.Option(help="How far it is; left out: as before.")
+    ] = None,
     next: Annotated[
         int | None, typer.Option(min=1, metavar="MINUTES", help="When the next update comes.")
     ] = None,
@@ -72,9 +74,7 @@ def link(
     ],
     kind: Annotated[
         str,
-        typer.Option(
-            parser=words.kind, metavar="|".join(k.replace("_", "-") for k in words.KINDS)
-        ),
+        typer.Option(parser=words.kind, metavar="|".join(k.replace("_", "-") for k in words.KINDS)),
     ] = "related",
     actor: options.Actor = None,
     key: options.Key = None,

@@ -1,0 +1,1 @@
+"""The HTTP API, the intake's routes and the pages for people."""

@@ -1,0 +1,82 @@
+"""Around every request: its id, the headers that protect, the counters, and the last safety net."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from starter.api.metrics import Metrics
+from starter.api.problems import on_problem
+
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""A route that sets one of them itself keeps its own."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Frame:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, has_begun = time.monotonic(), False
+
+        async def framed(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                self._count(scope, message["status"], time.monotonic() - started)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, framed)
+            except Exception as error:
+                if has_begun:
+                    raise  # nothing can be said any more; the server cuts the connection
+                response = await on_problem(request, error)
+                await response(scope, receive, framed)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        kind = _kind(scope["path"])
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(kind, method, str(status)).inc()
+        self._metrics.seconds.labels(kind).observe(seconds)
+
+
+def _kind(path: str) -> str:
+    """A few kinds of paths: a label for each path would never end."""
+    for start, kind in (
+        ("/api/", "api"),
+        ("/hooks/", "intake"),
+        ("/i/", "page"),
+        ("/status", "status"),
+    ):
+        if path.startswith(start):
+            return kind
+    return "other"

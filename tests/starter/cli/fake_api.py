@@ -1,0 +1,275 @@
+"""An API that is as strict as the real one about what the CLI sends, and answers from memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from domain.commands import COMMANDS
+from domain.commands.base import parse_body
+from domain.errors import IncidentError
+from domain.postmortem.commands import POSTMORTEM_COMMANDS
+from domain.raising import Declare
+
+TOKEN = "tocsin_test"
+
+
+def ago(**length: float) -> str:
+    at = datetime.now(UTC) - timedelta(**length)
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def an_incident(incident_id: str = "checkout-17", **changes: Any) -> dict[str, Any]:
+    """A view as the API shows it, in the middle of the night."""
+    view = {
+        "id": incident_id, "service": "checkout", "service_name": "Checkout",
+        "summary": "Checkout answers 500 to every third customer", "description": "",
+        "severity": "SEV1", "priority": "P1", "type": "default", "major": True, "status": "fixing",
+        "rank": {"position": 1, "of": 3}, "raised_at": ago(minutes=34), "detected_at": ago(minutes=34),
+        "detected_by": "technology", "reporter": "alert:prometheus", "impact_started_at": ago(minutes=41),
+        "impact_ended_at": None, "acknowledged_at": ago(minutes=31), "confirmed_at": ago(minutes=24),
+        "resolved_at": None, "closed_at": None, "resolution": None, "incident_manager": "alice",
+        "roles": [
+            {"role": "incident_manager", "person": "alice", "state": "accepted", "at": ago(minutes=31)},
+            {"role": "tech_lead", "person": "bob", "state": "accepted", "at": ago(minutes=20)},
+            {"role": "communications_manager", "person": "carol", "state": "offered",
+             "at": ago(minutes=12)},
+        ],
+        "responders": [{"person": "alice", "joined_at": ago(minutes=31)},
+                       {"person": "bob", "joined_at": ago(minutes=22)}],
+        "alert_count": 12, "firing_count": 3,
+        "assessment": {"customer_impact": "About a third of all payments fail at the last step",
+                       "affected": "some", "factors": ["social_media"]},
+        "open_questions": ["How many support cases have been opened?"],
+        "updates": [
+            {"at": ago(minutes=24), "audience": "internal", "text": "We are looking into failing payments.",
+             "status": "investigating", "actor": "tocsin", "next_update_at": ago(minutes=4)},
+            {"at": ago(minutes=23), "audience": "external", "status": "investigating", "actor": "alice",
+             "text": "Some payments fail. We are investigating and will report again in 20 minutes.",
+             "next_update_at": ago(minutes=-6)},
+        ],
+        "theories": [{"id": "t1", "text": "The 01:30 release broke the card adapter", "state": "open",
+                      "reason": None}],
+        "experiments": [{"id": "e1", "theory": "t1", "text": "Roll back on one node", "result": None}],
+        "links": [{"target": "https://tickets.example.com/PAY-12", "kind": "ticket"}],
+        "next_update_due": {"internal": ago(minutes=4), "external": ago(minutes=-6)},
+        "communications": {"room": "#inc-checkout-17", "bridge": None, "document": None},
+        "policy_version": "3f1c", "url": "http://127.0.0.1:8420/i/checkout-17?t=x", "version": 31,
+    }  # fmt: skip
+    return view | changes
+
+
+def a_timeline() -> list[dict[str, Any]]:
+    """The facts of that night."""
+    told = [
+        {"key": "k1", "recipient": "stakeholders:leadership/0", "channel": "email", "state": "sent"},
+        {"key": "k2", "recipient": "person:dana", "channel": "sms", "state": "failed",
+         "reason": "rejected"},
+    ]  # fmt: skip
+    rows = [
+        (34, "raised", "tocsin", "SEV1 P1 on checkout raised by alert:prometheus: Checkout answers 500", {}),
+        (34, "page_sent", "tocsin", "Paged alice by sms", {}),
+        (31, "acknowledged", "alice", "alice acknowledged after 3 minutes, incident manager", {}),
+        (24, "update_published", "tocsin", "Initial internal update (investigating): We are looking "
+         "into failing payments.", {"audience": "internal"}),
+        (24, "message_failed", "tocsin", "Internal update not delivered (person:dana: rejected)",
+         {"purpose": "internal_update", "deliveries": told}),
+        (23, "update_published", "alice", "Initial external update: Some payments fail.",
+         {"audience": "external"}),
+        (23, "message_sent", "tocsin", "External update sent to status_page by status_page",
+         {"purpose": "external_update", "deliveries": [
+             {"key": "k3", "recipient": "status_page", "channel": "status_page", "state": "sent"}]}),
+        (9, "noted", "bob", "Rollback of one node started\nwatching its error rate", {}),
+    ]  # fmt: skip
+    return [
+        {"seq": seq, "at": ago(minutes=row[0]), "fact": row[1], "actor": row[2], "text": row[3],
+         "data": row[4]}
+        for seq, row in enumerate(rows, start=1)
+    ]  # fmt: skip
+
+
+@dataclass
+class Request:
+    """What came in."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class FakeApi:
+    """The API's memory, and what it is to answer next."""
+
+    incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    next_answer: tuple[int, Any] | None = None
+    """Given to the next request whatever it is."""
+    page_size: int = 200
+    url: str = ""
+    delay_seconds: float = 0.0
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        self.requests.append(request)
+        if self.next_answer is not None:
+            answer, self.next_answer = self.next_answer, None
+            return answer
+        if request.path == "/readyz":
+            return 200, {"status": "ok", "delivery": "outbox"}
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return problem(401, "the token is wrong")
+        parts = [unquote(part) for part in request.path.strip("/").split("/")]
+        assert parts[:2] == ["api", "v1"], request.path
+        return getattr(self, f"_{request.method.lower()}")(parts[2:], request)
+
+    def _get(self, parts: list[str], request: Request) -> tuple[int, Any]:
+        match parts:
+            case ["incidents"]:
+                return self._list(request.query)
+            case ["incidents", incident_id, *rest]:
+                if incident_id not in self.incidents:
+                    return problem(404, f"there is no incident {incident_id!r}")
+                return self._about(incident_id, rest, request.query)
+            case ["oncall"]:
+                target = {"person": "alice", "schedule": "payments", "until": ago(hours=-7)}
+                steps = [{"after": "0s", "targets": [target]}, {"after": "5m", "targets": []}]
+                service = request.query["service"]
+                return 200, {"service": service, "at": ago(), "steps": steps}
+            case ["oncall", "gaps"]:
+                return 200, {"gaps": [{"schedule": "night", "from": ago(), "to": ago()}]}
+            case ["oncall", schedule]:
+                shift = {"person": "alice", "from": ago(), "to": ago(hours=-7)}
+                return 200, {"schedule": schedule, "shifts": [shift]}
+            case ["policy"]:
+                return 200, {"version": "3f1c", "services": 3}
+        return problem(404, f"no such route: {request.path}")
+
+    def _list(self, query: dict[str, str]) -> tuple[int, Any]:
+        known = {"status", "service", "severity", "limit", "cursor", "prefix"}
+        assert set(query) <= known, query
+        status, start = query.get("status", "open"), int(query.get("cursor", "0"))
+        found = [
+            one for one in self.incidents.values()
+            if (status == "all" or (one["status"] in ("raised", "fixing")) == (status == "open"))
+            and one["id"].startswith(query.get("prefix", ""))
+            and query.get("service", one["service"]) == one["service"]
+            and query.get("severity", one["severity"]) == one["severity"]
+        ]  # fmt: skip
+        end = start + min(int(query.get("limit", "50")), self.page_size)
+        cursor = str(end) if end < len(found) else None
+        return 200, {"incidents": found[start:end], "next_cursor": cursor}
+
+    def _about(
+        self, incident_id: str, rest: list[str], query: dict[str, str]
+    ) -> tuple[int, Any]:
+        match rest:
+            case []:
+                return 200, self.incidents[incident_id]
+            case ["timeline"]:
+                entries, start = a_timeline(), int(query.get("cursor", "0"))
+                end = start + min(int(query.get("limit", "1000")), self.page_size)
+                cursor = str(end) if end < len(entries) else None
+                return 200, {"entries": entries[start:end], "next_cursor": cursor}
+            case ["postmortem"]:
+                return 200, a_postmortem(incident_id)
+            case ["postmortem", "export"]:
+                return 200, f"# Postmortem of {incident_id} ({query['format']})\n"
+        return problem(404, "no such route")
+
+    def _post(self, parts: list[str], request: Request) -> tuple[int, Any]:
+        body = request.body
+        assert request.headers.get("content-type") == "application/json"
+        try:
+            match parts:
+                case ["incidents"]:
+                    Declare.model_validate({n: v for n, v in body.items() if n != "actor"})
+                    return 201, an_incident("checkout-18", status="raised", incident_manager=None)
+                case ["incidents", incident_id, "postmortem", name]:
+                    parse_body(POSTMORTEM_COMMANDS[name.replace("-", "_")], body)
+                    return 200, a_postmortem(incident_id)
+                case ["incidents", incident_id, name]:
+                    parse_body(COMMANDS[name.replace("-", "_")], body)
+                    if incident_id not in self.incidents:
+                        return problem(404, f"there is no incident {incident_id!r}")
+                    return 200, self.incidents[incident_id]
+                case ["oncall", "test"]:
+                    sent = {"recipient": "person:alice", "channel": "email", "state": "sent"}
+                    return 200, {"person": body["person"], "deliveries": [sent]}
+                case ["oncall", schedule, "overrides"]:
+                    return 201, {"schedule": schedule, **body}
+                case ["policy", "reload"]:
+                    return 200, {"version": "3f1d"}
+                case ["policy", "explain"]:
+                    return 200, {"service": "checkout", "rule": "label service"}
+                case ["status-page", "publish"]:
+                    return 200, {"files": 4}
+        except IncidentError as error:
+            listed = [{"pointer": p.where, "detail": p.detail, "near": list(p.near)}
+                      for p in error.problems()]  # fmt: skip
+            return problem(422, str(error), errors=listed)
+        return problem(404, f"no such route: {request.path}")
+
+
+def a_postmortem(incident_id: str) -> dict[str, Any]:
+    action = {"id": "a1", "text": "Test the card adapter", "owner": "bob", "due_at": ago(days=-7),
+              "kind": "priority", "done_at": None}  # fmt: skip
+    return {
+        "incident_id": incident_id, "status": "draft", "owner": "alice", "due_at": ago(days=-3),
+        "fields": {"summary": "Payments failed", "root_cause": ""}, "actions": [action],
+        "open_actions": 1, "version": 4,
+    }  # fmt: skip
+
+
+def problem(status: int, detail: str, **more: Any) -> tuple[int, Any]:
+    return status, {"type": "about:blank", "title": "Refused", "status": status, "detail": detail, **more}
+
+
+class FakeServer:
+    """Serves a `FakeApi` on a free port of this machine."""
+
+    def __init__(self, api: FakeApi) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                raw = self.rfile.read(length)
+                parts = urlsplit(self.path)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                body = json.loads(raw) if raw else None
+                request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+                status, answer = api.answer(request)
+                if api.delay_seconds:
+                    stopped.wait(api.delay_seconds)
+                is_text = isinstance(answer, str)
+                content = answer.encode() if is_text else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-type", "text/plain" if is_text else "application/json")
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = _serve  # noqa: N815  the names are http.server's
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        stopped = self._stopped = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        api.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
