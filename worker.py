@@ -35,7 +35,7 @@ from activities.open_comms import Opening
 from activities.page import PagedTelling, PageResolving, PageSending
 from activities.policy import Pinning
 from activities.postmortem import PostmortemActivities
-from activities.record import Recording
+from activities.record import HOLD_SECONDS, Recording
 from activities.remind import Reminding
 from activities.resolve import Resolving
 from domain.errors import PolicyError
@@ -82,15 +82,31 @@ class Activities:
     pages: Sequence[Callable[..., Any]]
 
 
-def build_activities(client: Client, settings: Settings, environment: dict[str, str]) -> Activities:
-    """Wire the activities to the outside world."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build_activities(
+    client: Client,
+    settings: Settings,
+    environment: dict[str, str],
+    clock: Callable[[], datetime] = _now,
+    recording_hold_seconds: float = HOLD_SECONDS,
+) -> Activities:
+    """Wire the activities to the outside world.
+
+    Args:
+        environment: where channels find their own variables.
+        clock: the time now, in UTC; scenarios in virtual time bring their own.
+    """
     data = settings.data_dir
     policy = PolicyStore(data)
     renderer = Renderer()
     outbox = Outbox(data / "outbox")
-    channels = build_channels(environment)
-    postman = Postman(settings.delivery.value, channels, outbox, _now)
-    announcer = Announcer(policy, renderer, postman, _now)
+    postman = Postman(settings.delivery.value, build_channels(environment), outbox, clock)
+    # Pages have channels and threads of their own: a mail to hundreds must not stand in their way.
+    pager = Postman(settings.delivery.value, build_channels(environment), outbox, clock)
+    announcer = Announcer(policy, renderer, postman, clock)
     # Readers give up after a second: what they look up is never worth a page's time.
     reader = RecordsReader(open_database(settings.records_url(), limit_seconds=1.0))
     writer = RecordsWriter(open_database(settings.records_url()))
@@ -100,9 +116,9 @@ def build_activities(client: Client, settings: Settings, environment: dict[str, 
     def link_for(incident_id: str) -> str:
         return links.url_for(settings.own_url(), incident_id)
 
-    resolving = PageResolving(policy, look_up, renderer, postman, _now)
-    sending = PageSending(policy, postman, _now)
-    following = FollowingUp(policy, renderer, announcer, _now)
+    resolving = PageResolving(policy, look_up, renderer, pager, clock)
+    sending = PageSending(policy, pager, clock)
+    following = FollowingUp(policy, renderer, announcer, clock)
     pinning = Pinning(policy, look_up, outbox, link_for)
     desk = DeskActivities(client)
     postmortem = PostmortemActivities(reader, renderer, announcer, data / "postmortems")
@@ -120,7 +136,7 @@ def build_activities(client: Client, settings: Settings, environment: dict[str, 
             Resolving(announcer).send_final,
             OperatorTelling(announcer).tell_operator,
             PagedTelling(announcer).tell_paged,
-            Recording(writer).record,
+            Recording(writer, recording_hold_seconds).record,
             desk.signal_desk,
             desk.cause_of,
             postmortem.draft_postmortem,
@@ -221,7 +237,9 @@ def adopt_policy(settings: Settings) -> None:
     except PolicyError as error:
         version, _ = store.current()
         problems = [str(problem) for problem in error.problems]
-        log.exception("policy is broken: the last good one stays", version=version, problems=problems)
+        log.exception(
+            "policy is broken: the last good one stays", version=version, problems=problems
+        )
 
 
 def main(queue: str = "all") -> int:
@@ -236,10 +254,6 @@ def main(queue: str = "all") -> int:
         return 2
     asyncio.run(run(settings, environment, queue))
     return 0
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _say_ready(data_dir: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from temporalio import activity
 
 from activities.looking_up import RecordsLookUp, why
 from domain.messages import FindKnown, Known
+from records.database import RecordsUnavailableError
 
-log = structlog.get_logger(__name__)
 ARTICLE_KINDS = ("article", "runbook")
 
 
@@ -42,9 +41,8 @@ class Assessing:
             return []
         try:
             found = await self._records.open_for_services(request.depends_on)
-        except Exception as error:
+        except RecordsUnavailableError as error:
             # Never a reason not to ask the questions.
-            log.warning("dependencies unread", exc_info=True)
             faults.append(f"open incidents of dependencies could not be read: {why(error)}")
             return []
         return [row for row in found if row.get("id") != request.incident.get("id")]

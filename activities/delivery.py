@@ -24,6 +24,8 @@ DEADLINE_SECONDS = 10.0
 """For one message with everything before it. The attempt has 12 s, so that its outcome is reported."""
 NOTE_SECONDS = 1.0
 """For one file: a disk that hangs must not hold up a page."""
+FILE_SECONDS = 8.0
+"""For a file that is the message itself: it is patient, for there is no other way out."""
 _THREADS = 8
 
 Mode = Literal["outbox", "live"]
@@ -145,7 +147,7 @@ class Postman:
     async def _as_file(self, message: Outgoing) -> Delivery:
         """The file is the message."""
         try:
-            await self._note(message, DeliveryState.SENT, "")
+            await self._note(message, DeliveryState.SENT, "", FILE_SECONDS)
         except (OSError, TimeoutError) as error:
             detail = self._unnoted(message, error)
             return self._outcome(
@@ -183,13 +185,15 @@ class Postman:
         except (OSError, TimeoutError) as error:
             notes.append(self._unnoted(message, error))
 
-    async def _note(self, message: Outgoing, state: DeliveryState, detail: str) -> None:
+    async def _note(
+        self, message: Outgoing, state: DeliveryState, detail: str, seconds: float | None = None
+    ) -> None:
         at = self._clock()
-        await self._in_thread(lambda: self.outbox.write(message, state, at, detail))
+        await self._in_thread(lambda: self.outbox.write(message, state, at, detail), seconds)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.run_in_executor(self._threads, work), NOTE_SECONDS)
+    async def _in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.wait_for(running, seconds or NOTE_SECONDS)
 
     def _unnoted(self, message: Outgoing, error: Exception) -> str:
         log.error("outbox failed", key=message.key, error=repr(error))

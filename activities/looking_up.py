@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from domain.policy.model import Policy
 from domain.priority import OpenIncident
+from records.database import RecordsUnavailableError
 
 RECORDS_SECONDS = 1.0
 """A page goes out without its rank after this."""
@@ -49,8 +50,7 @@ class RecordsLookUp:
         """Every open incident.
 
         Raises:
-            TimeoutError: the records took too long.
-            RecordsUnavailableError: they do not answer.
+            RecordsUnavailableError: they did not answer, or not in time.
         """
         return await self._within_limit(self._reader.open_incidents)
 
@@ -64,7 +64,10 @@ class RecordsLookUp:
 
     async def _within_limit(self, work: Callable[[], T]) -> T:
         running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        return await asyncio.wait_for(running, self._limit)
+        try:
+            return await asyncio.wait_for(running, self._limit)
+        except Exception as error:
+            raise RecordsUnavailableError(why(error)) from error
 
 
 def why(error: Exception) -> str:

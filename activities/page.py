@@ -36,6 +36,7 @@ from domain.on_call import OnCall, resolve_targets
 from domain.policy.model import Contact, Policy
 from domain.priority import OpenIncident, Rank, rank_among
 from domain.working_hours import in_working_hours, next_working_start
+from records.database import RecordsUnavailableError
 from templates.renderer import Renderer, TemplateFaultError
 
 CATCH_ALL = "catch_all"
@@ -133,9 +134,8 @@ class PageResolving:
         try:
             others = await self._records.open_incidents()
             return rank_among(OpenIncident.model_validate(incident), others)
-        except Exception as error:
+        except (RecordsUnavailableError, ValueError, TypeError) as error:
             # A page without its rank is a page; a page that waits for the records is none.
-            log.warning("rank unread", exc_info=True)
             faults.append(f"the rank could not be read from the records: {why(error)}")
             return None
 

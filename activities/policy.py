@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import structlog
 from temporalio import activity
 
 from activities.channels.outbox import Outbox
@@ -13,8 +12,8 @@ from activities.looking_up import PolicySource, RecordsLookUp, why
 from domain.messages import NumberFloor, PinPolicy
 from domain.pinned import Pinned
 from domain.policy.slice import slice_for
+from records.database import RecordsUnavailableError
 
-log = structlog.get_logger(__name__)
 JUMP = 1000
 """How far numbers jump when the records cannot say which are taken."""
 OUTBOX_SECONDS = 2.0
@@ -60,9 +59,8 @@ class Pinning:
             notes.append(f"the outbox could not be read: {why(error)}")
         try:
             recorded = await self._records.highest_number(service)
-        except Exception as error:
+        except RecordsUnavailableError as error:
             # A desk that waits for the records pages nobody; a jump in the numbers harms nobody.
-            log.warning("highest number unread", exc_info=True)
             notes.append(
                 f"the records could not be read: {why(error)}; numbers jump by {JUMP} from {written}"
             )

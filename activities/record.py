@@ -12,6 +12,8 @@ from temporalio.exceptions import ApplicationError
 from domain.recording import RecordBatch, Recorded
 
 _THREADS = 8
+HOLD_SECONDS = 1.0
+"""An answer comes this long after its write: what happens meanwhile goes in one batch with the next."""
 
 
 class BatchWriter(Protocol):
@@ -23,13 +25,13 @@ class BatchWriter(Protocol):
 class Recording:
     """Writes batches, in threads of its own: a database that hangs takes no other thread."""
 
-    def __init__(self, writer: BatchWriter) -> None:
-        self._writer = writer
+    def __init__(self, writer: BatchWriter, hold_seconds: float = HOLD_SECONDS) -> None:
+        self._writer, self._hold_seconds = writer, hold_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="records-write")
 
     @activity.defn(name="record")
     async def record(self, batch: RecordBatch) -> Recorded:
-        """Store a batch, then hold the answer for as long as the batch says, so that more comes at once.
+        """Store a batch, then hold the answer for a moment, so that the next batch holds more.
 
         Raises:
             RecordsUnavailableError: nothing was stored. Retried for ever.
@@ -40,5 +42,5 @@ class Recording:
             recorded = await loop.run_in_executor(self._threads, self._writer.write, batch)
         except ValueError as error:
             raise ApplicationError(str(error), type="ValueError", non_retryable=True) from error
-        await asyncio.sleep(min(max(batch.hold_seconds, 0.0), 5.0))
+        await asyncio.sleep(self._hold_seconds)
         return recorded

@@ -22,7 +22,10 @@ def take_alert(incident: Incident, alert: Alert, at: datetime) -> list[Fact]:
         facts = alert_facts(alert, incident.policy, is_new=held is None)
         severity = alert.severity or incident.policy.default_severity
         known = severity in incident.policy.severities
-        if known and incident.policy.is_higher(severity, incident.severity):
+        # A repeat of what was already said does not overrule a person who has judged since.
+        said = held.severity if held and held.status is AlertStatus.FIRING else None
+        is_repeat = said is not None and not incident.policy.is_higher(severity, said)
+        if known and not is_repeat and incident.policy.is_higher(severity, incident.severity):
             facts += severity_facts(incident, severity, f"alert from {alert.integration}")
         return facts
     if held is None or held.status is AlertStatus.RESOLVED:

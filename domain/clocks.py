@@ -21,6 +21,7 @@ from domain.facts import (
     UpdateDue,
 )
 from domain.incident import Incident, RoleState, Status
+from domain.roles import INCIDENT_MANAGER
 from domain.updates import Stage
 
 MAX_SKIPPED_SHOWN = 10
@@ -121,12 +122,11 @@ class RoleClock(Clock[Incident]):
 
     def strike(self, subject: Incident, now: datetime) -> list[Fact]:
         return [
-            RoleUnanswered(role=h.role, title=subject.policy.roles[h.role].title, person=h.person)
+            RoleUnanswered(role=h.role, title=subject.policy.role(h.role).title, person=h.person)
             for h in subject.roles
             if h.state is RoleState.OFFERED
             and not h.reminded
             and h.at + subject.policy.limits.role_accept <= now
-            and h.role in subject.policy.roles
         ]
 
 
@@ -137,14 +137,18 @@ class ShiftClock(Clock[Incident]):
         manager = subject.incident_manager
         if manager is None or not subject.is_open or subject.shift_reminded_at is None:
             return None
-        at = subject.shift_reminded_at + subject.policy.limits.shift
+        length = subject.policy.limits.shift
+        if not length:
+            return None  # `shift: 0s` switches it off
+        at = subject.shift_reminded_at + length
         return Deadline(at=at, summary=f"Shift of {manager}: suggest a handover")
 
     def strike(self, subject: Incident, now: datetime) -> list[Fact]:
         manager = subject.incident_manager
         if manager is None:
             return []
-        since = next(h.at for h in subject.roles if h.person == manager)
+        holding = subject.holding(INCIDENT_MANAGER, manager)
+        since = holding.at if holding is not None else now
         hours = round((now - since).total_seconds() / 3600, 1)
         return [ShiftTooLong(person=manager, hours=hours)]
 

@@ -33,7 +33,8 @@ def format_duration(value: timedelta) -> str:
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         count, seconds = divmod(seconds, size)
         out += f"{int(count)}{unit}" if count else ""
-    return out + (f"{seconds:g}s" if seconds or not out else "")
+    exact = f"{seconds:.6f}".rstrip("0").rstrip(".")
+    return out + (f"{exact}s" if seconds or not out else "")
 
 
 Duration = Annotated[

@@ -17,6 +17,10 @@ LATE_AFTER = timedelta(seconds=10)
 """A step that is paged later than this says that it is late. Timers and a restarted worker stay below."""
 
 
+CATCH_ALL = "catch-all"
+"""Label of the step that pages whoever is paged when nobody else can be."""
+
+
 class Cause(StrEnum):
     RAISED = "raised"
     SEVERITY = "severity"
@@ -33,6 +37,9 @@ class PagedPerson(BaseModel):
     failed: int = 0
     """How many of them failed for good."""
     sent: bool = False
+    round: int = 1
+    step: str = ""
+    """Label of the step that pages them: `s2`, or `catch-all`."""
 
     @property
     def is_unreachable(self) -> bool:
@@ -79,9 +86,16 @@ class PageRun(BaseModel):
         """Stop climbing."""
         self.ended_at, self.ended_why, self.due_at = at, why, None
 
+    def paged_now(self, person: str, round_: int, step: str) -> PagedPerson | None:
+        """What became of a page, where it is one of the current step's."""
+        for paged in self.current:
+            if (paged.person, paged.round, paged.step) == (person, round_, step):
+                return paged
+        return None
+
     def step_key(self) -> str:
         """Business key of what is due now."""
-        place = "catch-all" if self.is_paging_catch_all else f"s{self.step + 1}"
+        place = CATCH_ALL if self.is_paging_catch_all else f"s{self.step + 1}"
         return f"{self.id}/r{self.round}/{place}"
 
 

@@ -82,7 +82,7 @@ def page_attempted(
     """One attempt at a page has ended. A failing contact is retried while the next one is tried too."""
     data = effect.input
     run = incident.run(data["run"])
-    person = next((p for p in run.current if p.person == data["person"]), None) if run else None
+    person = run.paged_now(data["person"], data["round"], data["step"]) if run else None
     if delivery.state is DeliveryState.SENT:
         fact: Fact = PageSent(
             run=data["run"],
@@ -93,13 +93,14 @@ def page_attempted(
             deliveries=[delivery],
         )
         return Outcome(facts=[fact])
-    wanted = run is not None and run.is_active and not (person is not None and person.sent)
+    # A page that was dropped meanwhile (acknowledged, reached otherwise, paged anew) is not tried again.
+    wanted = run is not None and run.is_active and effect.key in incident.effects
     will_retry = delivery.retryable and wanted
     following = data["contact"] + 1
     starts_next = (
         wanted
         and following < len(data["channels"])
-        and (person is None or person.tried <= following)
+        and (attempt == 1 if person is None else person.tried <= following)
     )
     fact = PageFailed(
         run=data["run"],
@@ -168,6 +169,8 @@ def composed(incident: Incident, effect: Effect, text: str, now: datetime) -> li
     variant = effect.input["variant"]
     if variant == "initial" and (not incident.is_open or incident.has_published(audience)):
         return []
+    if variant == "final" and incident.is_open:
+        return []  # reopened while it was being written
     if effect.input["draft"]:
         return [UpdateDrafted(audience=audience, text=text)]
     next_at = None

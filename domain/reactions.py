@@ -12,6 +12,7 @@ from typing import Any
 
 from domain import facts as f
 from domain.aggregate import Effect, Fact
+from domain.escalation import CATCH_ALL
 from domain.incident import Incident
 from domain.messages import Announcement, PageText, Purpose
 from domain.roles import COMMUNICATIONS_MANAGER, INCIDENT_MANAGER
@@ -95,7 +96,7 @@ def _step_due(incident: Incident, fact: f.StepDue, at: datetime, actor: str) -> 
 def _step_paged(
     incident: Incident, fact: f.StepPaged, at: datetime, actor: str
 ) -> Iterable[Effect]:
-    step = f"s{fact.step}" if fact.step else "catch-all"
+    step = f"s{fact.step}" if fact.step else CATCH_ALL
     for target in fact.targets:
         yield page_effect(
             incident, fact.run, fact.round, step, target.person, target.channels, 0, fact.text,
@@ -161,7 +162,7 @@ def _asked(
 
 
 def _role_message(incident: Incident, role: str, person: str, how: str, **context: Any) -> Effect:
-    definition = incident.policy.roles[role]
+    definition = incident.policy.role(role)
     return _announce(
         incident, "delegate", f"role/{role}/{person}/{incident.seq + 1}", Purpose.ROLE, "role",
         [f"person:{person}"], role=role, title=definition.title, duties=definition.duties, how=how,
@@ -298,16 +299,27 @@ def _resolved(incident: Incident, fact: f.Resolved, at: datetime, actor: str) ->
     yield _settle(incident)
     yield from _finals(incident, always_internal=True)
     if incident.owes_postmortem:
-        yield Effect(
-            key=f"{incident.id}/postmortem/{incident.seq + 1}",
-            kind="start_postmortem",
-            input={"resolved_by": actor},
-        )
+        yield _postmortem(incident, actor)
 
 
 def _cancelled(incident: Incident, fact: f.Cancelled, at: datetime, actor: str) -> Iterable[Effect]:
     yield _settle(incident)
     yield from _finals(incident, always_internal=False)
+
+
+def _severity_changed(
+    incident: Incident, fact: f.SeverityChanged, at: datetime, actor: str
+) -> Iterable[Effect]:
+    if fact.starts_postmortem:
+        yield _postmortem(incident, actor)
+
+
+def _postmortem(incident: Incident, actor: str) -> Effect:
+    return Effect(
+        key=f"{incident.id}/postmortem/{incident.seq + 1}",
+        kind="start_postmortem",
+        input={"resolved_by": actor},
+    )
 
 
 def _reopened(incident: Incident, fact: f.Reopened, at: datetime, actor: str) -> Iterable[Effect]:
@@ -333,6 +345,7 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.RoleUnanswered: _unanswered,
     f.ShiftTooLong: _shift,
     f.AlertCleared: _cleared,
+    f.SeverityChanged: _severity_changed,
     f.Resolved: _resolved,
     f.Cancelled: _cancelled,
     f.Reopened: _reopened,

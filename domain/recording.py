@@ -33,8 +33,6 @@ class RecordBatch(BaseModel):
     entries: list[Entry] = []
     results: dict[str, dict[str, Any]] = {}
     """Answers to commands, by the id that the caller chose."""
-    hold_seconds: float = 0.0
-    """How long the writer waits after the write before it answers, so that more comes in one batch."""
 
     @property
     def timeline_id(self) -> str:

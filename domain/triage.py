@@ -80,15 +80,18 @@ class DeskState(BaseModel):
     def settle(self, incident: str, keys: Iterable[str]) -> None:
         """An incident takes no more alerts; may come early, late or twice."""
         held = self.open.pop(incident, None)
-        kept = list(dict.fromkeys([*(held.keys if held else []), *keys]))[-KEYS_KEPT:]
-        self.settled.pop(incident, None)
-        self.settled[incident] = kept
+        known = [*self.settled.pop(incident, []), *(held.keys if held else [])]
+        self.settled[incident] = list(dict.fromkeys([*known, *keys]))[-KEYS_KEPT:]
         while len(self.settled) > SETTLED_KEPT:
             del self.settled[next(iter(self.settled))]
 
     def reopen(self, ref: OpenRef) -> None:
-        self.settled.pop(ref.id, None)
-        self.open[ref.id] = ref
+        """An incident takes alerts again; keys that it told before are still its own."""
+        held = self.open.get(ref.id)
+        known = [*self.settled.pop(ref.id, []), *(held.keys if held else [])]
+        self.open[ref.id] = ref.model_copy(
+            update={"keys": list(dict.fromkeys([*known, *ref.keys]))[-KEYS_KEPT:]}
+        )
 
     def has_seen(self, batch: str) -> bool:
         """Tell whether a batch came before, and remember it."""

@@ -6,7 +6,7 @@ manager, and from then on once per interval. It never posts filler by itself; re
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import BaseModel
@@ -70,17 +70,15 @@ class UpdateClock(BaseModel):
 
     def catch_up(self, now: datetime) -> tuple[Stage, int]:
         """The one reminder that is owed at `now`, and how many earlier ones an outage overtook."""
-        overtaken, stage = -1, Stage.OWNER
-        probe = self.model_copy()
-        while (next_one := probe.next_reminder())[0] <= now:
-            overtaken, stage = overtaken + 1, next_one[1]
-            probe.reminded += 1
-        return stage, max(overtaken, 0)
+        last = max(self._passed(now) - 1, self.reminded)
+        return self.model_copy(update={"reminded": last}).next_reminder()[1], last - self.reminded
 
     def mark(self, now: datetime) -> None:
         """Count every reminder whose time has passed as given."""
-        while self.next_reminder()[0] <= now:
-            self.reminded += 1
+        self.reminded = max(self.reminded, self._passed(now))
 
-
-MIN_INTERVAL = timedelta(minutes=1)
+    def _passed(self, now: datetime) -> int:
+        """How many reminders lie behind, counted and not walked through: an outage may be long."""
+        if now - self.base < self.interval * 2:
+            return sum(self.base + self.interval * factor <= now for factor in (1.0, 1.5))
+        return (now - self.base) // self.interval + 1

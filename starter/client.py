@@ -18,6 +18,8 @@ import httpx2
 CONNECT_TIMEOUT_SECONDS = 5.0
 PAGE_SIZE = 200
 TIMELINE_PAGE_SIZE = 1000
+LONGEST_PREFIX = 100
+"""What the API takes as a prefix; anything longer is no beginning of an id."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Body = Mapping[str, Any]
@@ -81,6 +83,8 @@ class TocsinClient:
             base_url=self.api_url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_SECONDS)),
+            # Without TLS nothing is verified, and reading the certificates takes longer than the call.
+            verify=self.api_url.startswith("https:"),
             # A proxy of the environment never reaches an API on this very machine.
             trust_env=urlsplit(self.api_url).hostname not in _LOOPBACK,
         )
@@ -158,7 +162,7 @@ class TocsinClient:
 
     def readyz(self) -> dict[str, Any]:
         """What the system says of itself, ready or not."""
-        return _json(self._send("GET", "/readyz", allowed=(503,)))
+        return _json(self._send("GET", "/readyz", allowed=(503,), params={"verbose": "1"}))
 
     def events(self) -> Iterator[str]:
         """The lines of the event stream, until the server ends it."""
@@ -186,7 +190,7 @@ class TocsinClient:
         try:
             return call(given)
         except ApiError as error:
-            if error.status != 404:
+            if error.status != 404 or len(given) > LONGEST_PREFIX:
                 raise
             found, _ = self.incidents(status="all", prefix=given)
             candidates = [one for one in found if str(one.get("id", "")).startswith(given)]

@@ -71,6 +71,13 @@ def markdown_block(value: object) -> str:
     return _BLOCK_START.sub(r"\1\\\2", text)
 
 
+def without_title(text: object, title: object) -> str:
+    """A text without its first line where that only repeats the title above it."""
+    above = title.unescape() if isinstance(title, Markup) else str(title)
+    first, _, rest = plain(text).partition("\n")
+    return rest.strip() if rest and short(first) == short(above) else plain(text)
+
+
 def link(value: object) -> str:
     """An address that may stand behind a link: http, https or mail; anything else is no link."""
     text = line(value)
@@ -138,6 +145,7 @@ FILTERS = {
     "when": when,
     "lasted": lasted,
     "link": link,
+    "without_title": without_title,
     "role_of": role_of,
     "blameless": blameless,
     "facts": facts,

@@ -58,9 +58,6 @@ RECORDING: dict[str, Any] = {
     ),
 }
 
-RECORDING_HOLD_SECONDS = 1.0
-"""A recording ends this long after its write: what happens meanwhile goes in one batch with the next."""
-
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""
 

@@ -281,7 +281,6 @@ class EntityWorkflow(Generic[S]):
             view=self.view(),
             entries=entries,
             results=results,
-            hold_seconds=options.RECORDING_HOLD_SECONDS,
         )
 
     def records_id(self) -> str:

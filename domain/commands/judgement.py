@@ -12,7 +12,7 @@ from domain.assessment import Affected
 from domain.commands.base import OPEN_OR_RESOLVED, Command
 from domain.commands.texts import Instant, ShortText, Text
 from domain.facts import Assessed, Confirmed, PriorityChanged, SeverityChanged
-from domain.incident import Incident
+from domain.incident import Incident, Status
 from domain.names import require_known
 from domain.policy.model import PageWhen
 from domain.priority import PRIORITIES
@@ -29,8 +29,17 @@ def severity_facts(incident: Incident, severity: str, reason: str) -> list[Fact]
         return []
     old, new = incident.policy.level(incident.severity), incident.policy.level(severity)
     wakes = old.page is not PageWhen.ALWAYS and new.page is PageWhen.ALWAYS
-    pages = incident.is_open and ((new.major and not old.major) or wakes)
-    return [SeverityChanged(old=incident.severity, new=severity, reason=reason, pages=pages)]
+    may_page = incident.is_open and new.page is not PageWhen.NEVER
+    owes = incident.status is Status.RESOLVED and new.postmortem_due is not None
+    return [
+        SeverityChanged(
+            old=incident.severity,
+            new=severity,
+            reason=reason,
+            pages=may_page and ((new.major and not old.major) or wakes),
+            starts_postmortem=owes and not incident.owes_postmortem,
+        )
+    ]
 
 
 class Assess(Command):
@@ -63,10 +72,11 @@ class Assess(Command):
         facts: list[Fact] = [Assessed(answers=answers)] if answers else []
         severity = self.severity or incident.severity
         facts += severity_facts(incident, severity, "assessment")
-        if self.priority is not None and self.priority != incident.priority:
-            facts.append(
-                PriorityChanged(old=incident.priority, new=self.priority, reason="assessment")
-            )
+        # A severity that changes takes the priority along, unless a person has chosen one.
+        follows = severity != incident.severity and not incident.has_own_priority
+        old = incident.policy.priority_for(severity) if follows else incident.priority
+        if self.priority is not None and self.priority != old:
+            facts.append(PriorityChanged(old=old, new=self.priority, reason="assessment"))
         if self.confirmed and incident.confirmed_at is None:
             facts.append(Confirmed(severity=severity))
         return facts

@@ -8,6 +8,7 @@ from typing import ClassVar
 from domain.aggregate import Fact
 from domain.commands.base import Command
 from domain.commands.texts import ShortText, Text
+from domain.escalation import Cause
 from domain.facts import Acknowledged, Escalated
 from domain.incident import Incident, Status
 
@@ -16,7 +17,8 @@ class Acknowledge(Command):
     """The actor takes the page.
 
     The first acknowledgement makes the actor incident manager and ends every page. A later one ends the
-    pages that the actor was sent, or, from somebody who is not yet a responder, those nobody answers.
+    pages that the actor was sent and those for a severity that became major, or, from somebody who is
+    not yet a responder, those nobody answers.
     """
 
     name: ClassVar[str] = "acknowledge"
@@ -24,12 +26,14 @@ class Acknowledge(Command):
     needs_person: ClassVar[bool] = True
 
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
-        first = incident.status is Status.RAISED
+        first = incident.status is Status.RAISED or incident.acknowledged_at is None
+        takes_charge = first or incident.incident_manager is None
         active = incident.active_pages()
-        ended = active if first else [run for run in active if actor in run.paged]
-        if not ended and not incident.is_responder(actor):
+        # A call to a named expert is theirs to answer; any other page is answered by whoever takes it.
+        ended = [r for r in active if actor in r.paged or r.cause is not Cause.ESCALATED]
+        if takes_charge or (not ended and not incident.is_responder(actor)):
             ended = active
-        if not first and not ended and incident.is_responder(actor):
+        if not takes_charge and not ended and incident.is_responder(actor):
             return []
         told = dict.fromkeys(person for run in ended for person in run.paged if person != actor)
         since = incident.raised_at if first or not ended else ended[-1].round_started_at
@@ -37,6 +41,7 @@ class Acknowledge(Command):
             Acknowledged(
                 person=actor,
                 first=first,
+                takes_charge=takes_charge,
                 after_seconds=max((at - since).total_seconds(), 0.0),
                 ended_runs=[run.id for run in ended],
                 told=list(told),

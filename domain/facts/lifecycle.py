@@ -33,36 +33,34 @@ def start_page_run(
     incident.pages.append(run)
 
 
-def restart_clocks(incident: Incident, at: datetime) -> None:
-    """Set both update clocks for the current severity; they only run between confirmation and resolution."""
+def restart_clocks(incident: Incident, at: datetime, *, tighten: bool = False) -> None:
+    """Set both update clocks for the current severity; they only run between confirmation and resolution.
+
+    Args:
+        tighten: whether the severity became worse, so that what was promised comes sooner.
+    """
     if not incident.is_open or incident.confirmed_at is None:
         incident.clocks.clear()
         return
     level = incident.policy.level(incident.severity)
     for audience in Audience:
+        old = incident.clocks.get(audience)
         published = [update for update in incident.updates if update.audience is audience]
         cadence = getattr(level.update_every, audience.value)
-        if audience is Audience.EXTERNAL and incident.policy.external == "never":
-            cadence = None
-        if published and published[-1].next_update_at is not None:
-            base = published[-1].at
-            interval = published[-1].next_update_at - base
+        is_silent = audience is Audience.EXTERNAL and incident.policy.external == "never"
+        promised = published[-1].next_update_at if published else None
+        # Where no clock ran until now, nothing was owed until now.
+        base, interval = old.base if old else at, cadence
+        if old is not None and promised is not None:
             # A worse severity tightens what was promised; a milder one does not take a promise back.
-            interval = min(interval, cadence) if cadence is not None else interval
-        elif published:
-            base, interval = published[-1].at, cadence
-        else:
-            base = incident.confirmed_at
+            base, interval = published[-1].at, promised - published[-1].at
+            interval = min(interval, cadence) if tighten and cadence is not None else interval
+        elif not published and cadence is not None:
             interval = level.first_update or cadence
-        if interval is None or (cadence is None and not published):
+        if is_silent or interval is None:
             incident.clocks.pop(audience, None)
-        else:
-            fresh = UpdateClock(base=base, interval=interval)
-            fresh.mark(at)
-            old = incident.clocks.get(audience)
-            incident.clocks[audience] = (
-                old if old and old.base == base and old.interval == interval else fresh
-            )
+        elif old is None or (old.base, old.interval) != (base, interval):
+            incident.clocks[audience] = UpdateClock(base=base, interval=interval)
 
 
 class Raised(Fact):
@@ -121,6 +119,8 @@ class SeverityChanged(Fact):
     reason: str
     pages: bool = False
     """Whether this made the incident major, or otherwise page-worthy at once."""
+    starts_postmortem: bool = False
+    """Whether a resolved incident owes a postmortem only because of this."""
 
     def sentence(self) -> str:
         return f"Severity {self.old} → {self.new}: {self.reason}"
@@ -129,12 +129,17 @@ class SeverityChanged(Fact):
         incident.severity = self.new
         if not incident.has_own_priority:
             incident.priority = incident.policy.priority_for(self.new)
-        restart_clocks(incident, at)
+        restart_clocks(incident, at, tighten=incident.policy.is_higher(self.new, self.old))
+        incident.owes_postmortem = incident.owes_postmortem or self.starts_postmortem
+        own = [run for run in incident.active_pages() if run.cause is not Cause.ESCALATED]
         if self.pages:
-            for run in incident.active_pages():
-                if run.cause is not Cause.ESCALATED:
-                    run.end(at, f"paged anew as {self.new}")
+            end_runs(incident, own, at, f"paged anew as {self.new}")
             start_page_run(incident, at, Cause.SEVERITY)
+            return
+        waits = incident.policy.level(self.new).page is PageWhen.WORKING_HOURS
+        for run in own:
+            # A milder severity pages nobody at night any more; what was sent stays sent.
+            run.wait_for_working_hours = waits
 
 
 class PriorityChanged(Fact):
@@ -167,10 +172,12 @@ class PolicyApplied(Fact):
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.policy = self.pinned
         restart_clocks(incident, at)
-        for run in [r for r in incident.active_pages() if r.cause is not Cause.ESCALATED]:
-            # The new policy pages at once and the old one sends nothing more.
-            run.end(at, "policy applied")
-            start_page_run(incident, at, run.cause)
+        stale = [run for run in incident.active_pages() if run.cause is not Cause.ESCALATED]
+        # The new policy pages at once and the old one sends nothing more.
+        end_runs(incident, stale, at, "policy applied")
+        is_unanswered = bool(stale) or incident.status is Status.RAISED
+        if is_unanswered and incident.policy.level(incident.severity).page is not PageWhen.NEVER:
+            start_page_run(incident, at, stale[0].cause if stale else Cause.RAISED)
 
 
 class Resolved(Fact):
@@ -202,10 +209,17 @@ class Reopened(Fact):
         incident.status = Status.FIXING
         incident.resolved_at = incident.impact_ended_at = incident.resolution = None
         incident.shift_reminded_at = at
+        # The audiences were told that it is over: they are owed an update soon, not an overdue one.
         restart_clocks(incident, at)
-        for clock in incident.clocks.values():
-            # The audiences were told that it is over: they are owed an update soon, not an overdue one.
-            clock.base, clock.reminded = at, 0
+        for key in [k for k, e in incident.effects.items() if e.input.get("variant") == "final"]:
+            # Text not yet written that says there will be no more updates.
+            incident.settle(key)
+        if (
+            incident.incident_manager is None
+            and incident.policy.level(incident.severity).page is not PageWhen.NEVER
+        ):
+            # Resolved before anybody took it, or they have left: somebody must take it now.
+            start_page_run(incident, at, Cause.RAISED)
 
 
 class Cancelled(Fact):
@@ -286,11 +300,20 @@ class NamesRefreshed(Fact):
 
 def stop_everything(incident: Incident, at: datetime, why: str) -> None:
     """Stop pages and clocks; what is being sent this moment ends by itself."""
-    for run in incident.active_pages():
-        run.end(at, why)
+    end_runs(incident, incident.active_pages(), at, why)
     incident.clocks.clear()
     for key in [k for k, effect in incident.effects.items() if effect.kind in PAGE_EFFECTS]:
         incident.settle(key)
+
+
+def end_runs(incident: Incident, runs: list[PageRun], at: datetime, why: str) -> None:
+    """Stop page runs, and forget the pages of theirs that have not left."""
+    for run in runs:
+        run.end(at, why)
+    ended = {run.id for run in runs}
+    for key, effect in list(incident.effects.items()):
+        if effect.kind in PAGE_EFFECTS and effect.input.get("run") in ended:
+            incident.settle(key)
 
 
 PAGE_EFFECTS = frozenset({"resolve_page", "send_page"})

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from domain.aggregate import Fact
-from domain.escalation import Cause, PagedPerson, PageRun, Position, after
-from domain.facts.lifecycle import PAGE_EFFECTS, start_page_run
-from domain.incident import Incident, Responder, RoleHolding, RoleState, Status
+from domain.escalation import CATCH_ALL, Cause, PagedPerson, PageRun, Position, after
+from domain.facts.lifecycle import PAGE_EFFECTS, end_runs, start_page_run
+from domain.facts.people import take_charge
+from domain.incident import Incident, Responder, Status
 from domain.messages import Delivery, PageTarget, PageText, Purpose
 from domain.policy.slice import EscalationPlan, PlanStep
 from domain.priority import Rank
-from domain.roles import INCIDENT_MANAGER
 
 
 class StepDue(Fact):
@@ -29,10 +29,11 @@ class StepDue(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         run = _run(incident, self.run)
+        is_new_round = self.place.step == 0 or self.place.round != run.round
         run.round, run.step = self.place.round, self.place.step
         run.round_started_at = self.place.round_started_at
         run.is_paging_catch_all = self.place.exhausted
-        if self.place.step == 0 and not self.place.exhausted:
+        if is_new_round and not self.place.exhausted:
             run.has_reached_somebody = run.has_sent_in_round = False
         run.due_at = None
 
@@ -61,7 +62,14 @@ class StepPaged(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         run = _run(incident, self.run)
-        run.current = [PagedPerson(person=t.person, channels=t.channels) for t in self.targets]
+        step = f"s{self.step}" if self.step else CATCH_ALL
+        run.current = [
+            PagedPerson(person=t.person, channels=t.channels, round=self.round, step=step)
+            for t in self.targets
+        ]
+        for target in self.targets:
+            # What an earlier step still tries to get to them comes with this page: no burst later.
+            _drop_pages(incident, self.run, target.person)
         run.paged = list(dict.fromkeys([*run.paged, *(t.person for t in self.targets)]))
         if self.rank:
             incident.rank = Rank.model_validate(self.rank)
@@ -126,6 +134,8 @@ class PageSent(Fact):
         for person in run.current:
             if person.person == self.person:
                 person.sent = True
+        # One page is enough: other contacts of the same person are not tried any more.
+        _drop_pages(incident, self.run, self.person)
 
 
 class PageFailed(Fact):
@@ -157,19 +167,21 @@ class PageFailed(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         run = _run(incident, self.run)
-        for person in run.current:
-            if person.person == self.person:
-                person.failed += 0 if self.will_retry else 1
-                if self.next_contact is not None:
-                    person.tried = max(person.tried, self.next_contact + 1)
-        is_dead_end = bool(run.current) and all(person.is_unreachable for person in run.current)
+        person = run.paged_now(self.person, self.round, self.step)
+        if person is None:
+            return
+        person.failed += 0 if self.will_retry else 1
+        if self.next_contact is not None:
+            person.tried = max(person.tried, self.next_contact + 1)
+        is_dead_end = all(person.is_unreachable for person in run.current)
         if not is_dead_end or not run.is_active or run.due_at is None:
             return
-        if run.step == 0 and not run.is_paging_catch_all:
-            # What comes next is a new round. If this one reached nobody, more rounds will not either.
-            if run.has_sent_in_round or run.is_exhausted:
+        if run.step == 0 or run.is_paging_catch_all:
+            # What comes next is a new round. If this one reached nobody, more rounds will not either:
+            # the catch-all's turn is now, unless it is the catch-all that cannot be reached.
+            if run.has_sent_in_round or self.step == CATCH_ALL:
                 return
-            run.is_paging_catch_all = True
+            run.round, run.is_paging_catch_all = self.round, True
         run.due_at = min(run.due_at, at)
 
 
@@ -194,6 +206,8 @@ class Acknowledged(Fact):
 
     person: str
     first: bool
+    takes_charge: bool = False
+    """Whether nobody was in charge, so that this person is now."""
     after_seconds: float
     ended_runs: list[str] = []
     told: list[str] = []
@@ -201,28 +215,20 @@ class Acknowledged(Fact):
 
     def sentence(self) -> str:
         took = timedelta(seconds=round(self.after_seconds))
-        role = ", now incident manager" if self.first else ""
+        role = ", now incident manager" if self.first or self.takes_charge else ""
         return f"{self.person} acknowledged after {took}{role}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        for run_id in self.ended_runs:
-            _run(incident, run_id).end(at, f"acknowledged by {self.person}")
+        ended = [_run(incident, run_id) for run_id in self.ended_runs]
+        end_runs(incident, ended, at, f"acknowledged by {self.person}")
         if not incident.is_responder(self.person):
             incident.responders.append(Responder(person=self.person, joined_at=at))
-        _drop_pages(incident, runs=self.ended_runs, person=self.person)
+        for run in incident.active_pages():
+            _drop_pages(incident, run.id, self.person)
         if self.first:
             incident.status, incident.acknowledged_at = Status.FIXING, at
-            incident.shift_reminded_at = at
-            holding = incident.holding(INCIDENT_MANAGER, self.person)
-            if holding is None:
-                incident.roles.insert(
-                    0,
-                    RoleHolding(
-                        role=INCIDENT_MANAGER, person=self.person, state=RoleState.ACCEPTED, at=at
-                    ),
-                )
-            else:
-                holding.state, holding.at = RoleState.ACCEPTED, at
+        if self.first or self.takes_charge:
+            take_charge(incident, self.person, at)
 
 
 class Escalated(Fact):
@@ -276,10 +282,12 @@ def _move_on(incident: Incident, run: PageRun, at: datetime, *, at_once: bool) -
     run.is_paging_catch_all, run.due_at = following.exhausted, following.due_at
 
 
-def _drop_pages(incident: Incident, runs: list[str], person: str) -> None:
-    """Forget the wanted pages of ended runs, and all of one person's."""
+def _drop_pages(incident: Incident, run_id: str, person: str) -> None:
+    """Forget the pages of one run to one person that have not left."""
     for key, effect in list(incident.effects.items()):
-        if effect.kind in PAGE_EFFECTS and (
-            effect.input.get("run") in runs or effect.input.get("person") == person
+        data = effect.input
+        if effect.kind in PAGE_EFFECTS and (data.get("run"), data.get("person")) == (
+            run_id,
+            person,
         ):
             incident.settle(key)

@@ -15,15 +15,41 @@ def add_responder(incident: Incident, person: str, at: datetime) -> None:
 
 
 def hold(incident: Incident, role: str, person: str, state: RoleState, at: datetime) -> None:
-    """Set who holds a role; a role for one holder passes from the one before."""
+    """Set who holds a role; a role for one holder passes from the one before.
+
+    Holders stand in the order in which they accepted: the first is in charge, the second the deputy.
+    """
     old = incident.holding(role, person)
-    if old is not None:
-        old.state, old.at, old.reminded = state, at, False
+    new = RoleHolding(role=role, person=person, state=state, at=at)
+    before = incident.incident_manager
+    if old is not None and (state is not RoleState.ACCEPTED or old.state is state):
+        incident.roles = [new if h is old else h for h in incident.roles]
     else:
-        incident.roles.append(RoleHolding(role=role, person=person, state=state, at=at))
-    definition = incident.policy.roles.get(role)
-    if state is RoleState.ACCEPTED and definition is not None and not definition.many:
+        incident.roles = [*(h for h in incident.roles if h is not old), new]
+    if state is RoleState.ACCEPTED:
+        leave_to_one(incident, role, person)
+    begin_shift(incident, before, at)
+
+
+def leave_to_one(incident: Incident, role: str, person: str) -> None:
+    """Take a role that only one may hold from everybody else."""
+    if not incident.policy.role(role).many:
         incident.roles = [h for h in incident.roles if h.role != role or h.person == person]
+
+
+def take_charge(incident: Incident, person: str, at: datetime) -> None:
+    """Make a person the incident manager, before everybody else who holds the role."""
+    old = incident.holding(INCIDENT_MANAGER, person)
+    new = RoleHolding(role=INCIDENT_MANAGER, person=person, state=RoleState.ACCEPTED, at=at)
+    incident.roles = [new, *(h for h in incident.roles if h is not old)]
+    leave_to_one(incident, INCIDENT_MANAGER, person)
+    incident.shift_reminded_at = at
+
+
+def begin_shift(incident: Incident, before: str | None, at: datetime) -> None:
+    """Let the time in the chair begin when somebody else sits in it."""
+    if incident.incident_manager != before:
+        incident.shift_reminded_at = at
 
 
 class Joined(Fact):
@@ -49,8 +75,10 @@ class Left(Fact):
         return f"{self.person} left{put_down}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        before = incident.incident_manager
         incident.responders = [r for r in incident.responders if r.person != self.person]
         incident.roles = [h for h in incident.roles if h.person != self.person]
+        begin_shift(incident, before, at)
 
 
 class Delegated(Fact):
@@ -80,8 +108,6 @@ class RoleAccepted(Fact):
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         hold(incident, self.role, self.person, RoleState.ACCEPTED, at)
         add_responder(incident, self.person, at)
-        if self.role == INCIDENT_MANAGER and incident.incident_manager == self.person:
-            incident.shift_reminded_at = at
 
 
 class RoleDeclined(Fact):
@@ -128,17 +154,16 @@ class HandedOver(Fact):
         return f"{self.title} handed over from {self.old or 'nobody'} to {self.to}: {self.briefing}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        holdings = [
-            h for h in incident.roles if h.role != self.role or h.person not in (self.old, self.to)
-        ]
-        position = next(
-            (i for i, h in enumerate(incident.roles) if h.role == self.role), len(holdings)
-        )
+        before = incident.incident_manager
+        old = incident.holding(self.role, self.old) if self.old else None
+        taken = incident.holding(self.role, self.to)
         new = RoleHolding(role=self.role, person=self.to, state=RoleState.ACCEPTED, at=at)
-        incident.roles = [*holdings[:position], new, *holdings[position:]]
+        # In the place of whoever hands over: a deputy's successor is a deputy.
+        kept = [new if h is old else h for h in incident.roles if h is not taken]
+        incident.roles = kept if old is not None else [*kept, new]
+        leave_to_one(incident, self.role, self.to)
         add_responder(incident, self.to, at)
-        if self.role == INCIDENT_MANAGER:
-            incident.shift_reminded_at = at
+        begin_shift(incident, before, at)
 
 
 class ShiftTooLong(Fact):

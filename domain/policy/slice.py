@@ -14,7 +14,7 @@ from domain.durations import Duration
 from domain.names import require_known
 from domain.policy.model import External, Limits, PageWhen, Policy, Postmortems, Role, SeverityLevel
 from domain.priority import default_priority
-from domain.roles import roles_of
+from domain.roles import INCIDENT_MANAGER, roles_of
 
 UNKNOWN_SERVICE = "unknown"
 DEFAULT_STEP_DELAY = timedelta(minutes=5)
@@ -62,6 +62,10 @@ class PolicySlice(BaseModel):
     def level(self, severity: str) -> SeverityLevel:
         """What the severity triggers; a name that went out of the policy counts as major."""
         return self.severities.get(severity) or SeverityLevel(major=True, page=PageWhen.ALWAYS)
+
+    def role(self, key: str) -> Role:
+        """A role; one that went out of the policy while somebody holds it has its name and no duties."""
+        return self.roles.get(key) or Role(title=key.replace("_", " ").capitalize())
 
     def is_higher(self, severity: str, than: str) -> bool:
         """Whether `severity` is worse; the policy lists the worst first."""
@@ -122,7 +126,9 @@ def slice_for(
         }
     roles = roles_of(policy)
     if process.roles is not None:
-        roles = {key: role for key, role in roles.items() if key in process.roles}
+        # Somebody is always in charge, whatever other roles a process has.
+        kept = {INCIDENT_MANAGER, *process.roles}
+        roles = {key: role for key, role in roles.items() if key in kept}
     return PolicySlice(
         version=version,
         organisation=policy.organisation.name,

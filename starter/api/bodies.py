@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ API_BYTES = 256 * 1024
 INTAKE_BYTES = 1024 * 1024
 DRAIN_BYTES = 16 * 1024 * 1024
 """Read and thrown away beyond a limit, so that the sender gets to the answer instead of a broken pipe."""
+BODY_SECONDS = 30
 MAX_DEPTH = 32
 MAX_KEY_CHARS = 200
 MAX_NUMBER_CHARS = 100
@@ -40,13 +43,18 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLargeError: it is larger than the limit.
+        ProblemError: it did not come in time.
     """
     kept, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        kept += chunk[: max(limit - len(kept), 0)]
-        if size > DRAIN_BYTES:
-            break
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                kept += chunk[: max(limit - len(kept), 0)]
+                if size > DRAIN_BYTES:
+                    break
+    except TimeoutError:
+        raise ProblemError(408, "too_slow", f"the body took over {BODY_SECONDS} s") from None
     if size > limit:
         raise TooLargeError(bytes(kept))
     return bytes(kept)
@@ -95,10 +103,18 @@ def idempotency_key(
     """The caller's own id for what is asked."""
     if idempotency_key is None:
         return None
-    return checked_key(idempotency_key, "/Idempotency-Key")
+    return _checked_key(idempotency_key, "/Idempotency-Key")
 
 
-def checked_key(key: str, pointer: str) -> str:
+def key_for(body: dict[str, Any], header: str | None) -> str:
+    """The key of a write: the header's, else the body's own `key`, else one of ours."""
+    own = body.get("key")
+    if header is None and isinstance(own, str) and own:
+        return _checked_key(own, "/key")
+    return header or str(uuid.uuid4())
+
+
+def _checked_key(key: str, pointer: str) -> str:
     """A key that Temporal and the records can hold. Raises ProblemError."""
     if not _KEY.fullmatch(key):
         raise invalid(f"expected 1 to {MAX_KEY_CHARS} printable ASCII characters", pointer)

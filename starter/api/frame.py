@@ -8,7 +8,7 @@ import uuid
 
 import structlog
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from starter.api.metrics import Metrics
@@ -56,6 +56,8 @@ class Frame:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, framed)
+            except ClientDisconnect:
+                return  # nobody is left to hear an answer
             except Exception as error:
                 if has_begun:
                     raise  # nothing can be said any more; the server cuts the connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ from domain.declaring import parse_declaration
 from domain.names import nearest
 from domain.raising import Declare
 from records.reads import INCIDENTS_LIMIT, STATUSES, TIMELINE_LIMIT
-from starter.api.bodies import Body, Key, NoQuery, checked_key, no_query
+from starter.api.bodies import Body, Key, NoQuery, key_for, no_query
 from starter.api.names import check_command, check_declaration, check_service
 from starter.api.problems import invalid
 from starter.api.schemas import body_of
@@ -61,7 +60,7 @@ async def declare(request: Request, body: Body, key: Key) -> Response:
     services = services_of(request)
     declaration = parse_declaration(body)
     check_declaration(services.policy(), declaration)
-    key = key or _key_in(body)
+    key = key_for(body, key)
     sent = {**declaration.body, "actor": declaration.actor}
     answer = await services.gateway.declare(sent, key)
     services.metrics.declared.labels(declaration.body.get("severity", "default")).inc()
@@ -111,7 +110,7 @@ def _route_for(command: type[Command]) -> Handler:
         services = services_of(request)
         asked = parse_body(command, body)
         check_command(services.policy(), asked.command, asked.actor)
-        key = key or _key_in(body)
+        key = key_for(body, key)
         # As it was read: times with their zone, texts without blanks around them.
         fields = asked.command.model_dump(mode="json", exclude_unset=True)
         sent = {**fields, "actor": asked.actor}
@@ -153,9 +152,3 @@ def answered(request: Request, answer: Answered | Accepted, status: int = 200) -
         body["id"] = answer.id
         headers["Location"] = f"{request.url.path.rstrip('/')}/{answer.id}"
     return JSONResponse(body, 202, headers)
-
-
-def _key_in(body: dict[str, Any]) -> str:
-    """The key in the body, as people write it for a signal; made where there is none."""
-    key = body.get("key")
-    return checked_key(key, "/key") if isinstance(key, str) and key else str(uuid.uuid4())

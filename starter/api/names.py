@@ -1,4 +1,4 @@
-"""Names in a body against the policy in force, before anything is sent: a typo is told at once, with what was meant."""
+"""Names in a body against the policy in force, before anything is sent: a typo is told at once."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from domain.postmortem.commands import (
     PostmortemCommand,
     parse_postmortem_command,
 )
-from starter.api.bodies import Body, Key, NoQuery, no_query
+from starter.api.bodies import Body, Key, NoQuery, key_for, no_query
 from starter.api.export import CONTENT_TYPES, export
 from starter.api.incidents import answered
 from starter.api.names import check_actor
@@ -58,7 +58,9 @@ def _route_for(command: type[PostmortemCommand]) -> Callable[..., Awaitable[Resp
         asked, actor = parse_postmortem_command(command.name, body)
         check_actor(services.policy(), actor)
         sent = {**asked.model_dump(mode="json", exclude_unset=True), "actor": actor}
-        answer = await services.gateway.postmortem_command(incident_id, command.name, sent, key)
+        answer = await services.gateway.postmortem_command(
+            incident_id, command.name, sent, key_for(body, key)
+        )
         return answered(request, answer)
 
     return handle

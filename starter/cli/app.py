@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import cache
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -62,13 +63,19 @@ def connect(
     ctx.obj = Session(api_url=api_url, token=token, timeout=timeout)
 
 
+@cache
+def program() -> Any:
+    """The tree of all verbs, built once."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str]) -> int:
     """Carry out one command line; the exit code comes back."""
     try:
         for number, argument in enumerate(arguments, start=1):
             if not argument.isprintable() and _has_surrogate(argument):
                 raise usage(f"argument {number} is not valid UTF-8")
-        code = app(arguments, prog_name="tocsin", standalone_mode=False)
+        code = program()(arguments, prog_name="tocsin", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
     except CliError as error:
@@ -78,9 +85,12 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has had enough; nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
+        return _unread()
+    except SystemExit as ended:
+        # Typer turns a closed pipe into its own exit; whatever was asked has been done.
+        if isinstance(ended.__context__, BrokenPipeError):
+            return _unread()
+        raise
 
 
 def main() -> NoReturn:
@@ -90,6 +100,12 @@ def main() -> NoReturn:
         # A terminal without UTF-8 gets escapes, never a traceback instead of an incident.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
+
+
+def _unread() -> ExitCode:
+    """Whoever read has had enough; nothing is left to say, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.DONE
 
 
 def _misused(error: typer.TyperException) -> int:

@@ -47,7 +47,7 @@ def card(view: View, entries: list[View], trouble: str = "") -> RenderableType:
     ]
     if description := view.get("description"):
         parts.append(Padding(Text(clean(description)), (0, 0, 0, 2)))
-    parts.append(_grid(_facts(view, now)))
+    parts += [Text(""), _grid(_facts(view, now), label_width=LABEL_WIDTH)]
     for title, rows in _sections(view, entries, now):
         if rows:
             parts += [Text(""), Text(title, style="bold"), Padding(_grid(rows), (0, 0, 0, 2))]
@@ -96,7 +96,7 @@ def _facts(view: View, now: datetime) -> list[Row]:
     if view.get("confirmed_at"):
         rows.append(("confirmed", _moment(view, "confirmed_at", now)))
     elif view.get("status") == "fixing":
-        rows.append(("confirmed", Text("not yet: `tocsin assess ID --confirmed`", "yellow")))
+        rows.append(("confirmed", Text(f"not yet: {_confirm(view)}", "yellow")))
     if view.get("resolved_at"):
         said = f": {view['resolution']}" if view.get("resolution") else ""
         rows.append(("resolved", _moment(view, "resolved_at", now, said)))
@@ -136,10 +136,14 @@ def _impact(view: View, now: datetime) -> Text:
 def _taken(view: View, now: datetime) -> Text:
     raised, taken = clock.read(view.get("raised_at")), clock.read(view.get("acknowledged_at"))
     if taken is None:
-        hint = "nobody has acknowledged: `tocsin ack ID --as YOU`"
+        hint = f"nobody has acknowledged: `tocsin ack {one_line(view['id'])} --as YOU`"
         return Text(hint, "bold red") if is_open(view) else Text("never acknowledged")
     after = f", after {clock.span(taken - raised)}" if raised else ""
     return Text(f"{clock.both(view['acknowledged_at'], now)}{after}")
+
+
+def _confirm(view: View) -> str:
+    return f"`tocsin assess {one_line(view['id'])} --confirmed`"
 
 
 def _people(view: View, now: datetime) -> list[Row]:
@@ -237,9 +241,9 @@ def _places(view: View) -> Iterable[Row]:
         yield "policy", Text(one_line(view["policy_version"]))
 
 
-def _grid(rows: Iterable[Row]) -> Table:
+def _grid(rows: Iterable[Row], label_width: int = 0) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True, min_width=LABEL_WIDTH)
+    grid.add_column(style="dim", no_wrap=True, min_width=label_width)
     grid.add_column(overflow="fold")
     for label, text in rows:
         grid.add_row(Text(label), text)

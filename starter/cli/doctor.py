@@ -10,16 +10,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from starter.cli.failures import CliError
 from starter.cli.policies import default_policy, find_problems
 from starter.cli.session import Session, data_dir, read_endpoint
 
 State = Literal["ok", "warning", "failed"]
-PORTS = {"API": 8420, "Temporal": 7233, "Temporal UI": 8233}
 MARKS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
@@ -88,13 +87,24 @@ def _temporal() -> Finding:
 
 
 def _ports(*, is_up: bool) -> Finding:
-    taken = [f"{name} {port}" for name, port in PORTS.items() if not _is_free(port)]
+    from starter.embedded import UpOptions
+
+    ports = {
+        f.name: int(getattr(UpOptions, f.name))
+        for f in fields(UpOptions)
+        if f.name.endswith("_port")
+    }
+    taken = [f"{port} ({_option(name)})" for name, port in ports.items() if not _is_free(port)]
     if not taken:
-        return Finding("ports", "ok", "free: " + ", ".join(map(str, PORTS.values())))
+        return Finding("ports", "ok", "free: " + ", ".join(map(str, ports.values())))
     if is_up:
         return Finding("ports", "ok", f"in use, and Tocsin is running: {', '.join(taken)}")
-    advice = "`tocsin up` takes others by --api-port, --temporal-port, --temporal-ui-port"
+    advice = "`tocsin up` takes others by these options"
     return Finding("ports", "warning", f"taken: {', '.join(taken)}; {advice}")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _is_free(port: int) -> bool:
@@ -156,11 +166,15 @@ def _api(session: Session) -> tuple[dict[str, Any] | None, Finding]:
                 client.incidents(limit=1)
     except CliError as error:
         return None, Finding("API", "failed", f"{error.what}; {error.hint}".rstrip("; "))
-    if ready.get("status", "ok") not in ("ok", "ready"):
-        return ready, Finding("API", "failed", f"{url} is not ready: {_reasons(ready)}")
+    troubles = _troubles(ready)
+    if ready.get("status") != "ready":
+        detail = ready.get("detail") or troubles or ready.get("status")
+        return ready, Finding("API", "failed", f"{url} is not ready: {detail}")
     if token is None:
         return ready, Finding("API", "warning", f"{url} answers; no token: set TOCSIN_API_TOKEN")
-    return ready, Finding("API", "ok", f"{url} ({urlsplit(url).scheme}) answers and knows us")
+    if troubles:
+        return ready, Finding("API", "warning", f"{url} is ready, but {troubles}")
+    return ready, Finding("API", "ok", f"{url} answers and takes our token")
 
 
 def _left_behind() -> bool:
@@ -170,11 +184,10 @@ def _left_behind() -> bool:
         return True
 
 
-def _reasons(ready: dict[str, Any]) -> str:
+def _troubles(ready: dict[str, Any]) -> str:
     checks = ready.get("checks")
-    if not isinstance(checks, dict):
-        return str(ready.get("status"))
-    return ", ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+    found = checks.items() if isinstance(checks, dict) else ()
+    return ", ".join(f"{name}: {said}" for name, said in found if said != "ok")
 
 
 def _delivery(ready: dict[str, Any]) -> Finding:

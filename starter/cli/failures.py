@@ -129,6 +129,8 @@ def _items(errors: Any) -> list[dict[str, Any]]:
 def _field_lines(item: dict[str, Any]) -> list[str]:
     """One field's mistake, and what was probably meant below it."""
     place = str(item.get("pointer") or item.get("where") or "").lstrip("#")
+    if item.get("file"):
+        place = f"{item['file']}:{item.get('line') or 1}: {place}"
     lines = [f"{place}: {item.get('detail', 'is wrong')}" if place else str(item.get("detail"))]
     near = item.get("near")
     if isinstance(near, list) and near:

@@ -94,11 +94,14 @@ def override(
     """Have somebody else on call for a while: from now for twelve hours, unless said otherwise."""
     if (person is None) != nobody:
         raise usage("an override needs either --person PERSON or --nobody")
+    from starter.cli import tables
+
     write = Write(actor, key, output)
     fields = write.body({"from": since, "to": until, "instead_of": instead_of})
     body = {**fields, "person": person}
     answer = perform(ctx, write, lambda client, key: client.override(schedule, body, key))
-    finish(answer, output, f"{person or 'nobody'} is on {schedule} from {since} to {until}")
+    done = f"{person or 'nobody'} is on {schedule} from {since} to {until}"
+    finish(answer, output, done, ids=[schedule], table=tables.override)
 
 
 @on_call.command("test")

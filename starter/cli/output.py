@@ -49,10 +49,10 @@ def as_yaml(data: Any) -> str:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     plain = json.dumps(data, ensure_ascii=False)
     # The emitter escapes what it takes for unprintable only where it writes ASCII.
-    yaml.allow_unicode = plain == plain.translate(JSON_ESCAPES)  # type: ignore[assignment]
+    yaml.allow_unicode = plain == plain.translate(JSON_ESCAPES)
     buffer = io.StringIO()
     yaml.dump(data, buffer)
     return buffer.getvalue()

@@ -66,7 +66,7 @@ def show(ctx: typer.Context, output: options.Output = Format.TABLE) -> None:
 
     with session(ctx).client() as client:
         found = client.policy()
-    emit(found, output, table=lambda: tables.pairs(found), ids=[found.get("version", "")])
+    emit(found, output, table=lambda: tables.policy(found), ids=[found.get("version", "")])
 
 
 @policy.command("reload")

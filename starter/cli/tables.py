@@ -16,11 +16,11 @@ from starter.cli.screen import clean, console, one_line, show
 View = dict[str, Any]
 
 
-def _table(*columns: str, cut: str = "") -> Table:
-    """A table without lines; on a terminal the column `cut` gives way, elsewhere nothing does."""
+def _table(*columns: str, gives_way: str = "") -> Table:
+    """A table without lines; where it is too wide for a terminal, one column gives way."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == cut else "fold")
+        table.add_column(column, no_wrap=column != gives_way, overflow="fold")
     return table
 
 
@@ -30,7 +30,7 @@ def incidents(found: list[View], status: str) -> None:
         show(Text(f"no {status} incidents" if status != "all" else "no incidents"))
         return
     now = datetime.now(UTC)
-    table = _table("ID", "SEV", "PRI", "STATUS", "AGE", "LEAD", "SUMMARY", cut="SUMMARY")
+    table = _table("ID", "SEV", "PRI", "STATUS", "AGE", "LEAD", "SUMMARY", gives_way="SUMMARY")
     for one in sorted(found, key=_position):
         severity, state = one_line(one.get("severity")), one_line(one.get("status"))
         raised = clock.read(one.get("raised_at"))
@@ -41,7 +41,7 @@ def incidents(found: list[View], status: str) -> None:
             Text(state, STATUS_STYLES.get(state, "")),
             clock.span(now - raised) if raised else "",
             _lead(one),
-            Text(one_line(one.get("summary"))),
+            Text(one_line(one.get("summary")), no_wrap=True, overflow="ellipsis"),
         )
     show(table)
 
@@ -117,7 +117,8 @@ def on_call(found: View) -> None:
     table = _table("STEP", "AFTER", "PERSON", "FROM", "UNTIL")
     now = datetime.now(UTC)
     for number, step in enumerate(found.get("steps") or [], start=1):
-        for target in step.get("targets") or [{"person": "NOBODY"}]:
+        nobody = {"person": "NOBODY", "schedule": "; ".join(step.get("skipped") or [])}
+        for target in step.get("targets") or [nobody]:
             until = clock.both(target["until"], now) if target.get("until") else "-"
             cells = [one_line(target.get("person")), one_line(target.get("schedule") or "-"), until]
             table.add_row(str(number), one_line(step.get("after", "")), *cells)
@@ -144,6 +145,23 @@ def pairs(found: Mapping[str, Any]) -> None:
     for name, value in found.items():
         grid.add_row(Text(one_line(name)), Text(clean(_cell(value))))
     show(grid)
+
+
+def policy(found: View) -> None:
+    """The policy in force: its version, and the names in each section."""
+    sections = found.get("policy")
+    named = {
+        name: ", ".join(map(str, section)) if isinstance(section, dict) else section
+        for name, section in (sections if isinstance(sections, dict) else {}).items()
+        if section
+    }
+    pairs({name: value for name, value in found.items() if name != "policy"} | named)
+
+
+def override(found: View) -> None:
+    """The override as the schedule has it."""
+    said = found.get("override")
+    pairs({"schedule": found.get("schedule"), **(said if isinstance(said, dict) else {})})
 
 
 def deliveries(found: View) -> None:

@@ -40,7 +40,7 @@ def _on_screen(client: TocsinClient, view: dict[str, Any]) -> None:
     """One card that stays in place; its clocks go on though nothing changes."""
     from rich.live import Live
 
-    with Live(console=console(), auto_refresh=False, vertical_overflow="visible") as live:
+    with Live(console=console(), auto_refresh=False, vertical_overflow="ellipsis") as live:
         _refresh(live, view, "")
         while view.get("status") not in OVER:
             view, trouble = _next(client, view, is_quiet=True)

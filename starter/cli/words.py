@@ -84,24 +84,30 @@ def parse_time(given: str, now: datetime, *, is_past: bool) -> datetime:
         typer.BadParameter: naming the accepted forms.
     """
     said = given.strip()
-    if (found := _LENGTH.fullmatch(said)) and not (found[1] and found[3]):
-        parts = re.findall(r"(\d+)([smhd])", found[2])
-        length = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
-        is_back = found[1] == "-" or bool(found[3]) or (is_past and not found[1])
-        return now - length if is_back else now + length
     try:
+        if (found := _LENGTH.fullmatch(said)) and not (found[1] and found[3]):
+            is_back = found[1] == "-" or bool(found[3]) or (is_past and not found[1])
+            return now - _length(found[2]) if is_back else now + _length(found[2])
         if _CLOCK.fullmatch(said):
-            at = time.fromisoformat(said.zfill(5) if said.count(":") == 1 else said.zfill(8))
-            today = _local(datetime.combine(now.date(), at), now)
-            # At ten past midnight, 23:55 is what just was, not what comes in a day.
-            yesterday = _local(datetime.combine(now.date() - timedelta(days=1), at), now)
-            return yesterday if is_past and today > now else today
-        at_given = datetime.fromisoformat(said)
-        return at_given if at_given.tzinfo else _local(at_given, now)
+            return _clock(said, now, is_past=is_past)
+        at = datetime.fromisoformat(said)
+        return at if at.tzinfo else _local(at, now)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"{given!r} is not a time such as {FORMS if is_past else PLANS}"
-        ) from None
+        forms = FORMS if is_past else PLANS
+        raise typer.BadParameter(f"{given!r} is not a time such as {forms}") from None
+
+
+def _length(said: str) -> timedelta:
+    parts = re.findall(r"(\d+)([smhd])", said)
+    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _clock(said: str, now: datetime, *, is_past: bool) -> datetime:
+    at = time.fromisoformat(said.zfill(5) if said.count(":") == 1 else said.zfill(8))
+    today = _local(datetime.combine(now.date(), at), now)
+    # At ten past midnight, 23:55 is what just was, not what comes in a day.
+    yesterday = _local(datetime.combine(now.date() - timedelta(days=1), at), now)
+    return yesterday if is_past and today > now else today
 
 
 def _local(at: datetime, now: datetime) -> datetime:

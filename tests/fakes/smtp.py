@@ -37,7 +37,7 @@ class SmtpFake:
         if self.mood == "hang":
             await self.over.wait()
         if self.mood == "drop":
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         if self.to_data.startswith("250"):
             assert isinstance(envelope.content, bytes)
@@ -65,6 +65,6 @@ async def smtp_fake() -> AsyncIterator[SmtpFake]:
         fake.over.set()
         server.close()
         for one in sessions:
-            if one.transport is not None:
+            if isinstance(one.transport, asyncio.Transport):
                 one.transport.abort()
         await asyncio.sleep(0.02)

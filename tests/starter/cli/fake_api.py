@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from domain.commands import COMMANDS
 from domain.commands.base import parse_body
 from domain.errors import IncidentError
-from domain.postmortem.commands import POSTMORTEM_COMMANDS
+from domain.postmortem.commands import parse_postmortem_command
 from domain.raising import Declare
 
 TOKEN = "tocsin_test"
@@ -122,7 +122,7 @@ class FakeApi:
             answer, self.next_answer = self.next_answer, None
             return answer
         if request.path == "/readyz":
-            return 200, {"status": "ok", "delivery": "outbox"}
+            return 200, {"status": "ready", "delivery": "outbox", "checks": {"temporal": "ok"}}
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(401, "the token is wrong")
         parts = [unquote(part) for part in request.path.strip("/").split("/")]
@@ -148,7 +148,8 @@ class FakeApi:
                 shift = {"person": "alice", "from": ago(), "to": ago(hours=-7)}
                 return 200, {"schedule": schedule, "shifts": [shift]}
             case ["policy"]:
-                return 200, {"version": "3f1c", "services": 3}
+                people = {"alice": {}, "bob": {}}
+                return 200, {"version": "3f1c", "fault": None, "policy": {"people": people}}
         return problem(404, f"no such route: {request.path}")
 
     def _list(self, query: dict[str, str]) -> tuple[int, Any]:
@@ -166,9 +167,7 @@ class FakeApi:
         cursor = str(end) if end < len(found) else None
         return 200, {"incidents": found[start:end], "next_cursor": cursor}
 
-    def _about(
-        self, incident_id: str, rest: list[str], query: dict[str, str]
-    ) -> tuple[int, Any]:
+    def _about(self, incident_id: str, rest: list[str], query: dict[str, str]) -> tuple[int, Any]:
         match rest:
             case []:
                 return 200, self.incidents[incident_id]
@@ -192,7 +191,7 @@ class FakeApi:
                     Declare.model_validate({n: v for n, v in body.items() if n != "actor"})
                     return 201, an_incident("checkout-18", status="raised", incident_manager=None)
                 case ["incidents", incident_id, "postmortem", name]:
-                    parse_body(POSTMORTEM_COMMANDS[name.replace("-", "_")], body)
+                    parse_postmortem_command(name.replace("-", "_"), body)
                     return 200, a_postmortem(incident_id)
                 case ["incidents", incident_id, name]:
                     parse_body(COMMANDS[name.replace("-", "_")], body)
@@ -203,7 +202,7 @@ class FakeApi:
                     sent = {"recipient": "person:alice", "channel": "email", "state": "sent"}
                     return 200, {"person": body["person"], "deliveries": [sent]}
                 case ["oncall", schedule, "overrides"]:
-                    return 201, {"schedule": schedule, **body}
+                    return 201, {"schedule": schedule, "override": body}
                 case ["policy", "reload"]:
                     return 200, {"version": "3f1d"}
                 case ["policy", "explain"]:
@@ -228,7 +227,13 @@ def a_postmortem(incident_id: str) -> dict[str, Any]:
 
 
 def problem(status: int, detail: str, **more: Any) -> tuple[int, Any]:
-    return status, {"type": "about:blank", "title": "Refused", "status": status, "detail": detail, **more}
+    return status, {
+        "type": "about:blank",
+        "title": "Refused",
+        "status": status,
+        "detail": detail,
+        **more,
+    }
 
 
 class FakeServer:
@@ -244,7 +249,9 @@ class FakeServer:
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = json.loads(raw) if raw else None
-                request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+                request = Request(
+                    self.command, parts.path, dict(parse_qsl(parts.query)), headers, body
+                )
                 status, answer = api.answer(request)
                 if api.delay_seconds:
                     stopped.wait(api.delay_seconds)
@@ -256,7 +263,7 @@ class FakeServer:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = _serve  # noqa: N815  the names are http.server's
+            do_GET = do_POST = _serve
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -1,0 +1,59 @@
+"""The application: routes, errors, and the OpenAPI document. Nothing is started here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from starter.api import events, hooks, incidents, oncall, ops, people, policies, postmortems
+from starter.api.bodies import require_token
+from starter.api.frame import Frame
+from starter.api.problems import install
+from starter.api.services import build_services
+from starter.gateway import Gateway
+from starter.settings import Settings
+
+API = "/api/v1"
+DESCRIPTION = (
+    "Raises and runs major incidents. Every write takes `actor` in its body and `Idempotency-Key` as a "
+    "header; errors are RFC 9457 problem documents. Source of the command bodies: the commands themselves."
+)
+
+
+def create_app(
+    settings: Settings, gateway: Gateway, environ: Mapping[str, str] | None = None
+) -> FastAPI:
+    """Put the application together.
+
+    Args:
+        environ: where the keys of integrations are found; left out: the process's environment.
+    """
+    services = build_services(settings, gateway, os.environ if environ is None else environ)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        gateway.records.close()
+
+    app = FastAPI(
+        title="Tocsin",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    install(app)
+    api = APIRouter(prefix=API, dependencies=[Depends(require_token)])
+    for module in (postmortems, incidents, oncall, policies, events):
+        api.include_router(module.router)
+    app.include_router(api)
+    for module in (hooks, ops, people):
+        app.include_router(module.router)
+    app.add_middleware(Frame, metrics=services.metrics)
+    return app

@@ -1,0 +1,120 @@
+"""The API as a process: `python -m starter.api.server`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from domain.errors import PolicyError
+from records.database import open_database
+from records.policy_store import PolicyStore
+from records.reads import RecordsReader
+from records.writes import RecordsWriter
+from starter.api.app import create_app
+from starter.gateway import Gateway
+from starter.intake import FORMATS
+from starter.logs import configure_logs
+from starter.records_access import RecordsAccess
+from starter.security import closed_integrations
+from starter.settings import (
+    Settings,
+    SettingsError,
+    load_settings,
+    referenced_settings,
+    unknown_settings,
+)
+from starter.temporal_link import TemporalLink, connect
+
+GRACEFUL_SECONDS = 3
+"""An open event stream would keep the process for ever."""
+KEEP_ALIVE_SECONDS = 30
+
+log = structlog.get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Ends by a signal as by any other reason: uvicorn would raise the signal once more at its end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def prepare(settings: Settings, environ: Mapping[str, str]) -> PolicyStore:
+    """Find the policy in force, reading it where none is yet, and look for settings that mean nothing.
+
+    Raises:
+        PolicyError: there is none that may be used.
+        SettingsError: a setting of ours is unknown.
+    """
+    policies = PolicyStore(settings.data_dir)
+    try:
+        _, policy = policies.current()
+    except PolicyError:
+        policy = policies.reload(settings.policy, formats=tuple(FORMATS)).policy
+    unknown = unknown_settings(environ, referenced_settings(policy))
+    if unknown:
+        raise SettingsError(unknown)
+    for line in closed_integrations(policy, environ):
+        log.warning("integration.closed", why=line)
+    return policies
+
+
+async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Serve until a signal ends it. Temporal and the records may be away: both are found when they come."""
+    policies = prepare(settings, environ)
+    engine = open_database(settings.records_url())
+    records = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
+    gateway = Gateway(TemporalLink(await connect()), records, policies)
+    config = uvicorn.Config(
+        create_app(settings, gateway, environ),
+        host=settings.api_host,
+        port=settings.api_port,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        access_log=False,  # the links for people hold their token in the path
+        server_header=False,
+        log_config=None,
+    )
+    log.info("api.starting", host=settings.api_host, port=settings.api_port)
+    await Server(config).serve()
+
+
+def run(environ: Mapping[str, str]) -> int:
+    """Run, and answer the exit code."""
+    configure_logs()
+    try:
+        asyncio.run(serve(load_settings(environ), environ))
+    except (SettingsError, PolicyError) as error:
+        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
+        return 2
+    except SystemExit as error:  # uvicorn's, when the port is taken; it has said so
+        return error.code if isinstance(error.code, int) else 1
+    except (RuntimeError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Entry point."""
+    code = run(os.environ)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not `sys.exit`: a process that holds a Temporal client may abort while the interpreter shuts down
+    # (exit code 134), because the client's own threads still run.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
