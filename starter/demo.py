@@ -98,7 +98,7 @@ class Demo:
 
     def detect(self) -> None:
         payload = json.loads(
-            resources.files("policy").joinpath("demo-alertmanager.json").read_text()
+            resources.files("starter").joinpath("demo-alertmanager.json").read_text()
         )
         answer = httpx2.post(
             f"{self._api_url}/hooks/alertmanager",

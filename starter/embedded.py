@@ -21,8 +21,15 @@ from domain.errors import PolicyError
 from records.policy_file import read_policy
 from records.policy_store import PolicyStore
 from starter.data_folder import DataFolder, HeldError, write_json
+from starter.intake import FORMATS
 from starter.processes import Child, Supervisor, free_port, port_is_free
-from starter.security import ensure_token
+from starter.security import closed_integrations, ensure_token
+from starter.settings import (
+    SettingsError,
+    load_settings,
+    referenced_settings,
+    unknown_settings,
+)
 
 START_SECONDS = 60.0
 """How long the first start may take; a cold disk and a slow machine included."""
@@ -45,7 +52,8 @@ class UpOptions:
 
     policy: Path
     data_dir: Path
-    api_port: int = 8420
+    api_port: int | None = None
+    """None is that of the settings, which is 8080 by default."""
     temporal_port: int = 7233
     temporal_ui_port: int = 8233
     ready_file: Path | None = None
@@ -90,15 +98,23 @@ class Up:
             1 when it could not be brought up.
         """
         try:
-            loaded = read_policy(self._options.policy)
-        except PolicyError as error:
+            self._settings = load_settings(self._environment)
+            loaded = read_policy(self._options.policy, formats=tuple(FORMATS))
+            unknown = unknown_settings(self._environment, referenced_settings(loaded.policy))
+            if unknown:
+                raise SettingsError(unknown)
+        except (PolicyError, SettingsError) as error:
             for problem in error.problems:
                 print(f"error: {problem}", file=sys.stderr)
+            what = "policy" if isinstance(error, PolicyError) else "settings"
             count = len(error.problems)
-            print(f"{count} mistakes in the policy: nothing was started", file=sys.stderr)
+            mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
+            print(f"{mistakes} in the {what}: nothing was started", file=sys.stderr)
             return 2
         for warning in loaded.warnings:
             say(f"warning: {warning}")
+        for line in closed_integrations(loaded.policy, self._environment):
+            say(f"note: {line}")
         try:
             with self._folder:
                 PolicyStore(self._folder.path).adopt(loaded)
@@ -138,7 +154,9 @@ class Up:
 
     def _choose_ports(self) -> bool:
         wanted = {
-            "--api-port": self._options.api_port,
+            "--api-port": self._settings.api_port
+            if self._options.api_port is None
+            else self._options.api_port,
             "--temporal-port": self._options.temporal_port,
             "--temporal-ui-port": self._options.temporal_ui_port,
         }

@@ -8,7 +8,7 @@ import typer
 
 from starter.cli import options
 from starter.cli.output import Format
-from starter.cli.writing import Write, send, verb
+from starter.cli.writing import Write, newest, send, verb
 
 app = typer.Typer()
 theories = typer.Typer(help="Say why it may be happening, and whether that held.")
@@ -30,8 +30,9 @@ def add_theory(
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Add a theory of what broke; `show` tells its number."""
-    send(ctx, incident, "add_theory", {"text": text}, Write(actor, key, output), "theory added")
+    """Add a theory of what broke."""
+    write, done = Write(actor, key, output), newest("theories", text)
+    send(ctx, incident, "add_theory", {"text": text}, write, done)
 
 
 @verb(theories, "support", "resolve_theory", group="theory")
@@ -78,9 +79,9 @@ def add_experiment(
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Say what is tried; `show` tells its number."""
-    fields = {"theory": theory, "text": text}
-    send(ctx, incident, "add_experiment", fields, Write(actor, key, output), "experiment added")
+    """Say what is tried."""
+    write, done = Write(actor, key, output), newest("experiments", text)
+    send(ctx, incident, "add_experiment", {"theory": theory, "text": text}, write, done)
 
 
 @verb(trials, "result", "record_result", group="experiment")

@@ -45,7 +45,6 @@ BY_STATUS = {
 WHAT_TO_DO = {
     401: "give a valid token by --token or TOCSIN_API_TOKEN; `tocsin up` on this machine makes one",
     403: "this token may not do that: use another one",
-    404: "`tocsin list --status all` shows every incident",
     409: "`tocsin show ID` tells how the incident stands",
     413: "send less: a request holds at most 256 KiB",
     422: "correct what is named above and run it again",
@@ -115,11 +114,20 @@ def _from_api(error: ApiError, repeat: str) -> CliError:
     allowed = problem.get("allowed")
     if isinstance(allowed, list) and allowed and "allowed" not in what:
         details.append(f"allowed now: {', '.join(map(str, allowed))}")
-    hint = WHAT_TO_DO.get(error.status, "")
-    if error.status >= 500:
-        hint = f"the system has trouble: `tocsin doctor` looks closer{repeat}"
+    hint = _hint(error, repeat)
     where = f"{error.request} answered {error.status}" if error.request else str(error.status)
     return CliError(exit_code_of(error.status), f"{what} ({where})", details, hint)
+
+
+def _hint(error: ApiError, repeat: str) -> str:
+    """What to do about it."""
+    if error.status >= 500:
+        return f"the system has trouble: `tocsin doctor` looks closer{repeat}"
+    if error.status == 404 and "/incidents/" in error.request:
+        return "`tocsin list --status all` shows every incident"
+    if any(item.get("pointer") == "/actor" for item in _items(error.problem.get("errors"))):
+        return "say who does it by --as PERSON, a person of the policy"
+    return WHAT_TO_DO.get(error.status, "")
 
 
 def _items(errors: Any) -> list[dict[str, Any]]:

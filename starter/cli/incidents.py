@@ -41,7 +41,8 @@ def declare(
         "type": type, "description": description, "reporter": reporter, "detected_by": detected_by,
     }  # fmt: skip
     answer = perform(ctx, write, lambda client, key: client.declare(write.body(fields), key))
-    finish(answer, output, f"{answer.data.get('id')} is raised")
+    raised = answer.data
+    finish(answer, output, f"{raised.get('id')} is raised; its page: {raised.get('url')}")
 
 
 @app.command("list", rich_help_panel=options.INCIDENTS)

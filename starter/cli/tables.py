@@ -126,15 +126,23 @@ def on_call(found: View) -> None:
 
 
 def rows(found: list[View], empty: str = "nothing") -> None:
-    """A list of like objects, a column for each field."""
+    """A list of like objects, a column for each field; the last gives way."""
     if not found:
         show(Text(empty))
         return
+    now = datetime.now(UTC)
     names = list(dict.fromkeys(name for one in found for name in one))
-    table = _table(*(one_line(name).upper() for name in names))
+    table = _table(
+        *(one_line(name).upper() for name in names), gives_way=one_line(names[-1]).upper()
+    )
     for one in found:
-        table.add_row(*(Text(one_line(_cell(one.get(name)))) for name in names))
+        table.add_row(*(Text(one_line(_time_or_cell(one.get(name), now))) for name in names))
     show(table)
+
+
+def _time_or_cell(value: object, now: datetime) -> str:
+    is_time = isinstance(value, str) and "T" in value and clock.read(value) is not None
+    return clock.both(value, now) if is_time else _cell(value)
 
 
 def pairs(found: Mapping[str, Any]) -> None:
@@ -147,13 +155,19 @@ def pairs(found: Mapping[str, Any]) -> None:
     show(grid)
 
 
+NAMED_SECTIONS = (
+    "people", "teams", "schedules", "escalation_policies", "services", "severities", "processes",
+    "roles", "maintenance",
+)  # fmt: skip
+
+
 def policy(found: View) -> None:
     """The policy in force: its version, and the names in each section."""
-    sections = found.get("policy")
+    sections = found.get("policy") or {}
     named = {
-        name: ", ".join(map(str, section)) if isinstance(section, dict) else section
-        for name, section in (sections if isinstance(sections, dict) else {}).items()
-        if section
+        name: list(sections[name])
+        for name in NAMED_SECTIONS
+        if isinstance(sections.get(name), dict | list) and sections[name]
     }
     pairs({name: value for name, value in found.items() if name != "policy"} | named)
 
@@ -189,12 +203,13 @@ def postmortem_line(found: View) -> None:
     parts.append(f"owner {found.get('owner') or 'nobody'}")
     if found.get("due_at"):
         parts.append(f"due {clock.both(found['due_at'], datetime.now(UTC))}")
-    parts.append(f"{found.get('open_actions', 0)} actions open")
+    left = found.get("open_actions", 0)
+    parts.append(f"{left} action{'' if left == 1 else 's'} open")
     show(Text(one_line(f"{found.get('incident_id', '')}  {', '.join(parts)}")))
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or value == []:
         return "-"
     if isinstance(value, dict):
         return ", ".join(f"{name}={_cell(item)}" for name, item in value.items())

@@ -58,7 +58,12 @@ class Write:
 
 
 def send(
-    ctx: typer.Context, incident: str, command: str, fields: Body, write: Write, done: str
+    ctx: typer.Context,
+    incident: str,
+    command: str,
+    fields: Body,
+    write: Write,
+    done: str | Callable[[dict[str, Any]], str],
 ) -> None:
     """Send a command to an incident and show what came of it.
 
@@ -68,7 +73,7 @@ def send(
         command: the domain's name of it.
         fields: of the body; None is left out.
         write: who, under which key, in which form.
-        done: what to say when it is done.
+        done: what to say when it is done, perhaps from the incident as it is now.
     """
     sent: list[str] = []
 
@@ -80,7 +85,18 @@ def send(
         return client.on_incident(incident, once)
 
     answer = perform(ctx, write, call)
-    finish(answer, write.output, done, ids=sent)
+    said = done if isinstance(done, str) else done(answer.data)
+    finish(answer, write.output, said, ids=sent)
+
+
+def newest(field: str, text: str) -> Callable[[dict[str, Any]], str]:
+    """Say under which number a text was added, so that the next verb can name it."""
+
+    def said(view: dict[str, Any]) -> str:
+        ours = [one["id"] for one in view.get(field) or [] if one.get("text") == text]
+        return f"added as {ours[-1]}" if ours else "added"
+
+    return said
 
 
 def perform(

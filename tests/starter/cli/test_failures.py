@@ -208,3 +208,10 @@ def test_a_test_page_that_only_partly_went_out(tocsin: Tocsin, api: FakeApi) -> 
     assert "rejected" in result.out
     api.next_answer = (200, {"person": "alice", "deliveries": [failed]})
     assert tocsin("oncall", "test", "alice").code == 1
+
+
+def test_a_verb_that_needs_to_know_who(tocsin: Tocsin) -> None:
+    """The option is named, not only the field of the body."""
+    result = tocsin("ack", "checkout-17")
+    assert result.code == 2
+    assert "--as PERSON" in result.err

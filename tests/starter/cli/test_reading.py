@@ -182,3 +182,11 @@ def test_explain_sends_the_payload(tocsin: Tocsin, api: FakeApi, tmp_path: objec
         out.write('{"alerts": []}')
     assert tocsin("policy", "explain", file, "--integration", "prometheus").code == 0
     assert api.requests[0].body == {"payload": {"alerts": []}, "integration": "prometheus"}
+
+
+def test_the_policy_in_force_is_named_by_its_hash(tocsin: Tocsin, api: FakeApi) -> None:
+    """Not by the version of the file format; the names in it follow."""
+    sections = {"version": 1, "people": {"alice": {}, "bob": {}}}
+    api.next_answer = (200, {"version": "3f1c", "fault": None, "policy": sections})
+    out = tocsin("policy", "show").out
+    assert out.split() == ["version", "3f1c", "fault", "-", "people", "alice,", "bob"]

@@ -197,3 +197,9 @@ def test_text_from_stdin(tocsin: Tocsin, api: FakeApi, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\n"))
     assert tocsin("note", ID, "-").code == 0
     assert api.requests[0].body == {"text": "one\ntwo"}
+
+
+def test_a_theory_is_named(tocsin: Tocsin, api: FakeApi) -> None:
+    """Its number is what `theory support` wants next."""
+    text = api.incidents[ID]["theories"][0]["text"]
+    assert tocsin("theory", "add", ID, text).err == "done: added as t1\n"
