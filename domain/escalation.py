@@ -61,10 +61,10 @@ class PageRun(BaseModel):
     """When the next step is due; None while one is being resolved, and once the run has ended."""
     round_started_at: datetime
     last_paged_at: datetime | None = None
-    has_reached_somebody: bool = False
-    """Whether anybody stood behind a step of the current round."""
-    has_sent_in_round: bool = False
-    """Whether a page of the current round left."""
+    reached_round: int = 0
+    """Last round in which anybody stood behind a step."""
+    sent_round: int = 0
+    """Last round of which a page left."""
     is_exhausted: bool = False
     is_paging_catch_all: bool = False
     current: list[PagedPerson] = []
@@ -153,15 +153,15 @@ def due(run: PageRun, now: datetime, exhausted_every: timedelta) -> Due | None:
         round_started_at=run.round_started_at,
         exhausted=run.is_paging_catch_all or (not run.plan.steps and not run.is_exhausted),
     )
-    overtaken: list[Position] = []
-    # A step that nobody is behind falls through in no time, so only steps with a wait can be overtaken.
-    while True:
-        following = after(run, place, exhausted_every)
-        if following.due_at > now or following.due_at == place.due_at:
+    passed = [place]
+    # The catch-all hears of an exhausted policy, however late it is.
+    while not passed[-1].exhausted:
+        following = after(run, passed[-1], exhausted_every)
+        if following.due_at > now:
             break
-        if place.exhausted:
-            break  # the catch-all hears of an exhausted policy, however late it is
-        overtaken.append(place)
-        place = following
-    late = bool(overtaken) or now - place.due_at > LATE_AFTER
-    return Due(place=place, overtaken=overtaken, late=late)
+        passed.append(following)
+    # Steps without a wait between them are due together: the first of them, the others follow.
+    first = next(i for i, p in enumerate(passed) if p.due_at == passed[-1].due_at)
+    place = passed[first]
+    late = first > 0 or now - place.due_at > LATE_AFTER
+    return Due(place=place, overtaken=passed[:first], late=late)

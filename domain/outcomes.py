@@ -89,6 +89,7 @@ def page_attempted(
             person=data["person"],
             channel=data["channel"],
             attempt=attempt,
+            round=data["round"],
             late=data["late"],
             deliveries=[delivery],
         )

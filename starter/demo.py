@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,10 @@ class Demo:
         payload = json.loads(
             resources.files("starter").joinpath("demo-alertmanager.json").read_text()
         )
+        # The captured alerts are of another day; the demo's began two minutes ago.
+        began = (datetime.now(UTC) - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for alert in payload["alerts"]:
+            alert["startsAt"] = began
         answer = httpx2.post(
             f"{self._api_url}/hooks/alertmanager",
             json=payload,

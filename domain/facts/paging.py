@@ -29,12 +29,9 @@ class StepDue(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         run = _run(incident, self.run)
-        is_new_round = self.place.step == 0 or self.place.round != run.round
         run.round, run.step = self.place.round, self.place.step
         run.round_started_at = self.place.round_started_at
         run.is_paging_catch_all = self.place.exhausted
-        if is_new_round and not self.place.exhausted:
-            run.has_reached_somebody = run.has_sent_in_round = False
         run.due_at = None
 
 
@@ -55,7 +52,7 @@ class StepPaged(Fact):
         people = ", ".join(f"{t.person} ({t.why})" if t.why else t.person for t in self.targets)
         late = ", late" if self.late else ""
         notes = "; ".join(["", *self.skipped, *self.faults])
-        return f"Step {self.step} of round {self.round} pages {people}{late}{notes}"
+        return f"{_place(self.round, self.step)} pages {people}{late}{notes}"
 
     def data(self) -> dict[str, Any]:
         return super().data() | {"text": self.text.subject}
@@ -73,7 +70,7 @@ class StepPaged(Fact):
         run.paged = list(dict.fromkeys([*run.paged, *(t.person for t in self.targets)]))
         if self.rank:
             incident.rank = Rank.model_validate(self.rank)
-        run.has_reached_somebody = True
+        run.reached_round = self.round
         _move_on(incident, run, at, at_once=False)
 
 
@@ -104,7 +101,7 @@ class StepSkipped(Fact):
     """Whether nobody was behind the step, so that the next one is due now."""
 
     def sentence(self) -> str:
-        return f"Step {self.step} of round {self.round} skipped: {self.reason}"
+        return f"{_place(self.round, self.step)} skipped: {self.reason}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         if self.empty:
@@ -121,6 +118,7 @@ class PageSent(Fact):
     channel: str
     purpose: Purpose = Purpose.PAGE
     attempt: int = 1
+    round: int = 1
     late: bool = False
     deliveries: list[Delivery]
 
@@ -130,7 +128,7 @@ class PageSent(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         run = _run(incident, self.run)
-        run.has_sent_in_round = True
+        run.sent_round = max(run.sent_round, self.round)
         for person in run.current:
             if person.person == self.person:
                 person.sent = True
@@ -179,7 +177,7 @@ class PageFailed(Fact):
         if run.step == 0 or run.is_paging_catch_all:
             # What comes next is a new round. If this one reached nobody, more rounds will not either:
             # the catch-all's turn is now, unless it is the catch-all that cannot be reached.
-            if run.has_sent_in_round or self.step == CATCH_ALL:
+            if run.sent_round == self.round or self.step == CATCH_ALL:
                 return
             run.round, run.is_paging_catch_all = self.round, True
         run.due_at = min(run.due_at, at)
@@ -254,6 +252,10 @@ class Escalated(Fact):
         start_page_run(incident, at, Cause.ESCALATED, run)
 
 
+def _place(round_: int, step: int) -> str:
+    return f"Step {step} of round {round_}" if step else f"Catch-all of round {round_}"
+
+
 def _run(incident: Incident, run_id: str) -> PageRun:
     run = incident.run(run_id)
     if run is None:
@@ -272,7 +274,7 @@ def _move_on(incident: Incident, run: PageRun, at: datetime, *, at_once: bool) -
     run.last_paged_at = at
     following = after(run, place, incident.policy.limits.exhausted_every)
     ends_round = following.round != run.round or following.exhausted
-    if at_once and ends_round and not run.has_reached_somebody and not place.exhausted:
+    if at_once and ends_round and run.reached_round != run.round and not place.exhausted:
         # Nobody is behind the whole round: the catch-all's turn is now, not after more empty rounds.
         following = place.model_copy(update={"exhausted": True})
     elif at_once and not ends_round:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -33,17 +32,17 @@ class Finding(NamedTuple):
 def examine(session: Session) -> list[Finding]:
     """Every check; one that breaks is a finding, not an end."""
     ready, reach = _api(session)
-    checks: list[Callable[[], Finding]] = [
-        _python,
-        _temporal,
-        lambda: _ports(is_up=ready is not None),
-        _policy,
-        _data_dir,
-        _settings,
-        lambda: reach,
-        lambda: _delivery(ready or {}),
-    ]
-    return [_safely(check) for check in checks]
+    checks: dict[str, Callable[[], Finding]] = {
+        "python": _python,
+        "temporal": _temporal,
+        "ports": lambda: _ports(is_up=ready is not None),
+        "policy": _policy,
+        "data folder": _data_dir,
+        "settings": _settings,
+        "API": lambda: reach,
+        "delivery": lambda: _delivery(ready or {}),
+    }
+    return [_safely(name, check) for name, check in checks.items()]
 
 
 def show_findings(findings: list[Finding]) -> None:
@@ -63,11 +62,10 @@ def show_findings(findings: list[Finding]) -> None:
     show(grid)
 
 
-def _safely(check: Callable[[], Finding]) -> Finding:
+def _safely(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:  # noqa: BLE001  whatever is broken here is what was asked for
-        name = getattr(check, "__name__", "check").strip("_").replace("_", " ")
         return Finding(name, "failed", f"{type(error).__name__}: {error}")
 
 
@@ -88,11 +86,12 @@ def _temporal() -> Finding:
 
 def _ports(*, is_up: bool) -> Finding:
     from starter.embedded import UpOptions
+    from starter.settings import load_settings
 
     ports = {
-        f.name: int(getattr(UpOptions, f.name))
-        for f in fields(UpOptions)
-        if f.name.endswith("_port")
+        "api_port": load_settings().api_port,
+        "temporal_port": UpOptions.temporal_port,
+        "temporal_ui_port": UpOptions.temporal_ui_port,
     }
     taken = [f"{port} ({_option(name)})" for name, port in ports.items() if not _is_free(port)]
     if not taken:
