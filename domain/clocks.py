@@ -57,8 +57,7 @@ class EscalationClock(Clock[Incident]):
                 StepSkipped(run=run.id, round=p.round, step=p.step + 1, reason="overtaken")
                 for p in shown
             ]
-            passed_exhaustion = any(p.exhausted for p in owed.overtaken)
-            if (owed.place.exhausted or passed_exhaustion) and not run.is_exhausted:
+            if owed.place.exhausted and not run.is_exhausted:
                 facts.append(PolicyExhausted(run=run.id, rounds=min(run.rounds, owed.place.round)))
             facts.append(StepDue(run=run.id, place=owed.place, late=owed.late))
         return facts

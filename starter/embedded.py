@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from domain.errors import PolicyError
+from domain.policy.model import Policy
 from records.policy_file import read_policy
 from records.policy_store import PolicyStore
 from starter.data_folder import DataFolder, HeldError, write_json
@@ -57,6 +58,17 @@ class UpOptions:
     temporal_port: int = 7233
     temporal_ui_port: int = 8233
     ready_file: Path | None = None
+
+
+def refuse_unknown_settings(environment: Mapping[str, str], policy: Policy) -> None:
+    """Refuse a `TOCSIN_*` that means nothing: a typo would change nothing, in silence.
+
+    Raises:
+        SettingsError: naming each with the nearest valid one.
+    """
+    unknown = unknown_settings(environment, referenced_settings(policy))
+    if unknown:
+        raise SettingsError(unknown)
 
 
 def say(text: str) -> None:
@@ -100,9 +112,7 @@ class Up:
         try:
             self._settings = load_settings(self._environment)
             loaded = read_policy(self._options.policy, formats=tuple(FORMATS))
-            unknown = unknown_settings(self._environment, referenced_settings(loaded.policy))
-            if unknown:
-                raise SettingsError(unknown)
+            refuse_unknown_settings(self._environment, loaded.policy)
         except (PolicyError, SettingsError) as error:
             for problem in error.problems:
                 print(f"error: {problem}", file=sys.stderr)

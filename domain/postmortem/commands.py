@@ -159,7 +159,10 @@ class Close(PostmortemCommand):
 
     name: ClassVar[str] = "close"
     description: ClassVar[str] = "Close the postmortem; approved, with no action open"
-    allowed: ClassVar[frozenset[PostmortemStatus]] = frozenset({PostmortemStatus.APPROVED})
+    # It may have closed by itself a moment ago: asking for what is so is no mistake.
+    allowed: ClassVar[frozenset[PostmortemStatus]] = frozenset(
+        {PostmortemStatus.APPROVED, PostmortemStatus.CLOSED}
+    )
 
     def check(self, postmortem: Postmortem, actor: str) -> None:
         open_ids = [action.id for action in postmortem.open_actions()]
@@ -172,7 +175,7 @@ class Close(PostmortemCommand):
             )
 
     def decide(self, postmortem: Postmortem, actor: str, at: datetime) -> list[Fact]:
-        return [PostmortemClosed()]
+        return [] if postmortem.status is PostmortemStatus.CLOSED else [PostmortemClosed()]
 
 
 POSTMORTEM_COMMANDS: dict[str, type[PostmortemCommand]] = {

@@ -8,7 +8,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from starter.api import events, hooks, incidents, oncall, ops, people, policies, postmortems
+from starter.api import (
+    events,
+    hooks,
+    incidents,
+    oncall,
+    ops,
+    people,
+    policies,
+    postmortems,
+    publishing,
+    trying,
+)
 from starter.api.bodies import require_token
 from starter.api.frame import Frame
 from starter.api.problems import install
@@ -50,7 +61,7 @@ def create_app(
     app.state.services = services
     install(app)
     api = APIRouter(prefix=API, dependencies=[Depends(require_token)])
-    for module in (postmortems, incidents, oncall, policies, events):
+    for module in (postmortems, incidents, trying, oncall, policies, publishing, events):
         api.include_router(module.router)
     app.include_router(api)
     for module in (hooks, ops, people):

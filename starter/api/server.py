@@ -31,6 +31,7 @@ from starter.settings import (
     unknown_settings,
 )
 from starter.temporal_link import TemporalLink, connect
+from starter.test_pages import TestPager
 
 GRACEFUL_SECONDS = 3
 """An open event stream would keep the process for ever."""
@@ -75,7 +76,8 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     policies = prepare(settings, environ)
     engine = open_database(settings.records_url())
     records = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
-    gateway = Gateway(TemporalLink(await connect()), records, policies)
+    client = await connect()
+    gateway = Gateway(TemporalLink(client), records, policies, TestPager(client))
     config = uvicorn.Config(
         create_app(settings, gateway, environ),
         host=settings.api_host,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from records.database import migrate, open_database
-from records.policy_file import read_policy
+from records.policy_file import LoadedPolicy, read_policy
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.writes import RecordsWriter
@@ -25,11 +27,33 @@ TOKEN = "tocsin_for-tests"
 KEY = "key-of-prometheus"
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """structlog's own default renders every local variable of a traceback, for seconds."""
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture(scope="session")
+def example() -> LoadedPolicy:
+    return read_policy(ROOT / "policy" / "example.yaml")
+
+
+@pytest.fixture(scope="session")
+def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that has its tables: copied, since making them takes a while."""
+    file = tmp_path_factory.mktemp("records") / "records.db"
+    engine = open_database(f"sqlite:///{file}")
+    migrate(engine)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture
-def policies(tmp_path: Path) -> PolicyStore:
+def policies(tmp_path: Path, example: LoadedPolicy) -> PolicyStore:
     """The example policy, in force."""
     store = PolicyStore(tmp_path)
-    store.adopt(read_policy(ROOT / "policy" / "example.yaml"))
+    store.adopt(example)
     return store
 
 
@@ -39,9 +63,9 @@ def temporal(policies: PolicyStore) -> FakeTemporal:
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[RecordsAccess]:
+def records(tmp_path: Path, empty_records: Path) -> Iterator[RecordsAccess]:
+    shutil.copy(empty_records, tmp_path / "records.db")
     engine = open_database(f"sqlite:///{tmp_path / 'records.db'}", limit_seconds=0.3)
-    migrate(engine)
     access = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
     yield access
     access.close()

@@ -42,9 +42,10 @@ JUNK: list[Any] = [
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a payload."""
     found = [path]
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for name, item in items if isinstance(value, dict | list) else ():
-        found += places(item, (*path, name))
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in items:
+            found += places(item, (*path, name))
     return found
 
 
