@@ -30,9 +30,10 @@ def take_alert(incident: Incident, alert: Alert, at: datetime) -> list[Fact]:
         return facts
     if held is None or held.status is AlertStatus.RESOLVED:
         return []
-    remaining = [key for key in incident.firing() if key != alert.key]
+    remaining = len([key for key in incident.firing() if key != alert.key])
+    remaining += incident.untracked_firing
     if remaining:
-        return [AlertPartlyCleared(key=alert.key, remaining=len(remaining))]
+        return [AlertPartlyCleared(key=alert.key, remaining=remaining)]
     facts = [AlertCleared(key=alert.key)]
     if incident.policy.on_clear == "resolve":
         due = incident.policy.level(incident.severity).postmortem_due

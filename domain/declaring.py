@@ -33,6 +33,10 @@ class Declaration(BaseModel):
         severity = self.body.get("severity")
         if severity is not None:
             require_known("severity", severity, policy.severities, "severity")
+        kind = self.body.get("type")
+        if kind is not None:
+            # A typo in `security` must not make it public by following the default process.
+            require_known("type", kind, policy.types, "type")
 
 
 def parse_declaration(body: Any, service: str | None = None) -> Declaration:

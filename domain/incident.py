@@ -95,6 +95,8 @@ class Communications(BaseModel):
 class Incident(Aggregate):
     """State of one incident."""
 
+    ALERTS_KEPT: ClassVar[int] = 1000
+
     DETAILS: ClassVar[tuple[str, ...]] = (
         "id", "service", "summary", "description", "severity", "priority", "type", "status",
         "raised_at", "detected_at", "detected_by", "reporter", "impact_started_at", "acknowledged_at",
@@ -129,6 +131,8 @@ class Incident(Aggregate):
     responders: list[Responder] = []
     alerts: dict[str, AlertState] = {}
     alert_count: int = 0
+    untracked_firing: int = 0
+    """Alerts that joined beyond `ALERTS_KEPT`: counted, and never known to have cleared."""
     assessment: Assessment = Assessment()
     known: dict[str, Any] = {}
     """What Tocsin found out for the assessment by itself."""

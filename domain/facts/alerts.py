@@ -30,6 +30,9 @@ class AlertFolded(Fact):
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.alert_count += self.count
         held = incident.alerts.get(self.key)
+        if held is None and len(incident.alerts) >= incident.ALERTS_KEPT and not _forget(incident):
+            incident.untracked_firing += 1
+            return
         incident.alerts[self.key] = AlertState(
             status=AlertStatus.FIRING,
             severity=self.severity,
@@ -70,6 +73,15 @@ class AlertUnreadable(Fact):
 
     def sentence(self) -> str:
         return self.note
+
+
+def _forget(incident: Incident) -> bool:
+    """Make room by forgetting the oldest alert that has cleared; tell whether there was one."""
+    for key, alert in incident.alerts.items():
+        if alert.status is AlertStatus.RESOLVED:
+            del incident.alerts[key]
+            return True
+    return False
 
 
 def clear(incident: Incident, key: str) -> None:

@@ -55,6 +55,8 @@ class PolicySlice(BaseModel):
     roles: dict[str, Role]
     limits: Limits = Limits()
     postmortems: Postmortems = Postmortems()
+    types: list[str] = ["default"]
+    """Names of the processes: what an incident's type may be."""
     people: list[str] = []
     teams: list[str] = []
     schedules: list[str] = []
@@ -146,6 +148,7 @@ def slice_for(
         roles=roles,
         limits=policy.limits,
         postmortems=policy.postmortems,
+        types=list(dict.fromkeys(["default", *policy.processes])),
         people=list(policy.people),
         teams=list(policy.teams),
         schedules=list(policy.schedules),

@@ -42,9 +42,7 @@ def check_declaration(policy: Policy, declaration: Declaration) -> None:
     """
     check_actor(policy, declaration.actor)
     check_service(policy, str(declaration.body["service"]))
-    severity = declaration.body.get("severity")
-    if severity is not None:
-        require_known("severity", severity, policy.severities, "severity")
+    declaration.check(slice_for(policy, str(declaration.body["service"])))
 
 
 def check_command(policy: Policy, command: Command, actor: str) -> None:

@@ -28,7 +28,7 @@ def a_clock(interval: float = 20, reminded: int = 0) -> UpdateClock:
     ],
 )
 def test_who_is_reminded_and_when(reminded: int, at: float, stage: Stage) -> None:
-    """The owner when it is due, the deputy at 1.5 times, the incident manager at 2, then once per interval."""
+    """Owner when due, deputy at 1.5 times, incident manager at 2, then once per interval."""
     assert a_clock(reminded=reminded).next_reminder() == (T0 + minutes(at), stage)
 
 
