@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 MAX_KEY_CHARS = 512
+MAX_ALERT_BYTES = 128 * 1024
+"""Far above what intake lets through; it guards against signals made by hand."""
 
 
 class AlertStatus(StrEnum):
@@ -39,6 +41,13 @@ class Alert(BaseModel):
     """The payload as it came, shortened, where it could not be read whole."""
     count: int = 1
     """How many deliveries this one stands for: repeats that arrived together ride as one."""
+
+    @model_validator(mode="after")
+    def _fits_into_a_payload(self) -> Alert:
+        size = len(self.model_dump_json())
+        if size > MAX_ALERT_BYTES:
+            raise ValueError(f"at most {MAX_ALERT_BYTES} bytes in one alert, got {size}")
+        return self
 
 
 class AlertState(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from domain.commands.base import MAX_KEY_CHARS
 from domain.errors import CommandError, Problem
 from domain.names import require_known
 from domain.policy.slice import PolicySlice
@@ -55,9 +56,9 @@ def parse_declaration(body: Any, service: str | None = None) -> Declaration:
     if service is not None:
         fields.setdefault("service", service)
     problems = [
-        Problem(where=f"/{name}", detail="expected a string")
+        Problem(where=f"/{name}", detail=f"expected a string of at most {MAX_KEY_CHARS} characters")
         for name in ("actor", "key")
-        if not isinstance(body.get(name), str | None)
+        if not isinstance(body.get(name), str | None) or len(body.get(name) or "") > MAX_KEY_CHARS
     ]
     declare: Declare | None = None
     try:

@@ -21,6 +21,7 @@ from domain.timeline import Entry
 from records.database import RecordsUnavailableError
 from records.policy_store import PolicyStore
 from records.reads import TIMELINE_LIMIT
+from starter.page_check import PageCheck
 from starter.records_access import RecordsAccess, View
 from starter.temporal_link import (
     GatewayUnavailableError,
@@ -28,7 +29,6 @@ from starter.temporal_link import (
     TemporalLink,
     WorkflowGoneError,
 )
-from starter.test_pages import TestPager
 from workflows.contract import ReportBatch, postmortem_id
 
 INCIDENT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}-[1-9][0-9]{0,17}")
@@ -70,7 +70,7 @@ class Gateway:
         link: TemporalLink,
         records: RecordsAccess,
         policies: PolicyStore,
-        pager: TestPager | None = None,
+        pager: PageCheck | None = None,
     ) -> None:
         self._link, self.records, self.policies = link, records, policies
         self.pager = pager
@@ -110,7 +110,8 @@ class Gateway:
             NoSuchIncidentError: there never was one. Not retried.
         """
         self._require_incident_id(incident_id)
-        key = key or str(uuid.uuid4())
+        # One key on two different commands is two wishes.
+        key = f"{name}/{key or uuid.uuid4()}"
         try:
             view = await self._send(incident_id, name, body, key)
         except WorkflowGoneError:
@@ -130,7 +131,8 @@ class Gateway:
             NoSuchIncidentError: there is none. Not retried.
         """
         self._require_incident_id(incident_id)
-        key = key or str(uuid.uuid4())
+        # One key on two different commands is two wishes.
+        key = f"{name}/{key or uuid.uuid4()}"
         timeline_id = postmortem_id(incident_id)
         try:
             view = await self._send(timeline_id, name, body, key)

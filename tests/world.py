@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
@@ -162,9 +164,10 @@ class World:
     async def timeline(self, incident: str) -> list[dict[str, Any]]:
         """All facts: those of earlier runs from the records, the rest from the workflow."""
         held = list(await self.handle(incident).query("timeline"))
-        if held and held[0]["seq"] > 1:
+        if not held or held[0]["seq"] > 1:
             older = await asyncio.to_thread(self.records.timeline, incident, 0, 100_000)
-            held = [e.model_dump(mode="json") for e in older if e.seq < held[0]["seq"]] + held
+            first = held[0]["seq"] if held else float("inf")
+            held = [e.model_dump(mode="json") for e in older if e.seq < first] + held
         return held
 
     async def facts(self, incident: str, *names: str) -> list[dict[str, Any]]:
@@ -191,6 +194,31 @@ class World:
                 return found
             assert asyncio.get_running_loop().time() < deadline, f"waited {within} s, saw {found!r}"
             await asyncio.sleep(0.02)
+
+    async def runs(self, workflow: str) -> list[list[HistoryEvent]]:
+        """The histories of all its runs, the first one first."""
+        found: list[list[HistoryEvent]] = []
+        described = await self.handle(workflow).describe()
+        run: str = described.raw_info.first_run_id or described.run_id
+        while run:
+            handle = self.client.get_workflow_handle(workflow, run_id=run)
+            events = [event async for event in handle.fetch_history_events()]
+            found.append(events)
+            run = events[
+                -1
+            ].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        return found
+
+    async def failed_tasks(self, workflow: str) -> list[str]:
+        """Workflow tasks that failed, in any run. That something came in meanwhile is no failure."""
+        return [
+            str(event.workflow_task_failed_event_attributes.failure.message)
+            for events in await self.runs(workflow)
+            for event in events
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+            and event.workflow_task_failed_event_attributes.cause
+            != WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+        ]
 
     async def now(self) -> datetime:
         return await self.env.get_current_time()

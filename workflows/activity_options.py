@@ -41,6 +41,12 @@ LOOK_UP: dict[str, Any] = {
     ),
 }
 
+# The same for somebody who waits for an answer, and for a roll-over that waits for handlers.
+ANSWERED_LOOK_UP: dict[str, Any] = {
+    **LOOK_UP,
+    "schedule_to_close_timeout": timedelta(seconds=10),
+}
+
 # Bounded by time, not by number: whoever waits for these goes on without them.
 QUICK: dict[str, Any] = {
     "task_queue": TASK_QUEUE,

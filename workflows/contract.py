@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 from temporalio.common import SearchAttributeKey
 
 from domain.aggregate import Aggregate
@@ -32,6 +32,9 @@ SEARCH_ATTRIBUTES = (STATUS, SEVERITY, PRIORITY, SERVICE, MANAGER, MAJOR)
 ROLL_OVER_AT = 2_000
 """History events after which an incident continues as new. Source: a cold query then costs 0.2 s."""
 DESK_ROLL_OVER_AT = 500
+MAX_KEY_CHARS = 500
+MAX_BATCH_BYTES = 1_000_000
+"""An incident starts with the alerts of its batch, and Temporal takes no payload over 2 MB."""
 
 
 def desk_id(service: str) -> str:
@@ -49,6 +52,8 @@ class DeskInput(BaseModel):
     carried: DeskState | None = None
     inbox: list[dict[str, Any]] = []
     """What had come in and was not decided when the last run ended."""
+    refused: list[str] = []
+    """The last refusals, for the operator."""
     roll_over_at: int = DESK_ROLL_OVER_AT
     incident_roll_over_at: int = ROLL_OVER_AT
 
@@ -56,10 +61,18 @@ class DeskInput(BaseModel):
 class ReportBatch(BaseModel):
     """Alerts that one front process delivers together. Signal `report`."""
 
-    key: str
+    key: str = Field(max_length=MAX_KEY_CHARS)
     """Unique for each batch, so that a batch delivered twice counts once."""
     alerts: list[Alert]
     fold: Fold = "service"
+
+    @field_validator("alerts")
+    @classmethod
+    def _fits_into_an_incident(cls, value: list[Alert]) -> list[Alert]:
+        size = sum(len(alert.model_dump_json()) for alert in value)
+        if size > MAX_BATCH_BYTES:
+            raise ValueError(f"at most {MAX_BATCH_BYTES} bytes of alerts in one batch, got {size}")
+        return value
 
 
 class DeclareRequest(BaseModel):
@@ -75,7 +88,7 @@ class Settled(BaseModel):
     incident: str
     keys: list[str] = []
     alerts: list[Alert] = []
-    key: str = ""
+    key: str = Field("", max_length=MAX_KEY_CHARS)
     """Unique for each hand-back."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from domain.aggregate import Aggregate, Clock, Deadline, Effect, Fact, Result
@@ -24,13 +24,12 @@ with workflow.unsafe.imports_passed_through():
     from domain.recording import RecordBatch
     from domain.timeline import OPERATOR, SYSTEM, Entry
     from workflows import activity_options as options
+    from workflows import sizes
     from workflows.contract import Carried, snapshot
     from workflows.handlers import one_object, raw_text, refusal, shown
 
 S = TypeVar("S", bound=Aggregate)
 
-RECORD_CHUNK = 200
-"""Facts in one write to the records; keeps an activity's input far below the payload limit."""
 URGENT = ("resolve_page", "send_page")
 
 
@@ -45,6 +44,7 @@ class EntityWorkflow(Generic[S]):
         self.subject = subject
         self.timeline: list[Entry] = list(carried.unrecorded) if carried else []
         self.unrecorded: list[Entry] = list(self.timeline)
+        self._unrecorded_bytes = sum(map(sizes.size_of, self.unrecorded))
         self.recorded_version = subject.seq if carried and not self.unrecorded else 0
         self.running: dict[str, asyncio.Task[None]] = {}
         self.is_rolling = False
@@ -85,6 +85,7 @@ class EntityWorkflow(Generic[S]):
             if entry is not None:
                 self.timeline.append(entry)
                 self.unrecorded.append(entry)
+                self._unrecorded_bytes += sizes.size_of(entry)
         if facts:
             self.show()
 
@@ -101,12 +102,14 @@ class EntityWorkflow(Generic[S]):
 
     def check_command(self, name: str, args: Sequence[Any], key: str) -> None:
         """Validator of the updates: refuse before anything is written. A known key passes."""
-        if key in self.subject.results:
-            return
         try:
-            self.precheck(name, one_object(name, args))
+            body = one_object(name, args)
+            if _key_of(body, key) in self.subject.results:
+                return
+            sizes.require_room(name, body, self.subject)
+            self.precheck(name, body)
         except IncidentError as error:
-            raise refusal(error) from error
+            raise refusal(error) from None
 
     def precheck(self, name: str, body: Any) -> None:
         """What can be refused without looking outside. Raises IncidentError."""
@@ -117,7 +120,10 @@ class EntityWorkflow(Generic[S]):
         try:
             await self.apply_command(name, one_object(name, args), key)
         except IncidentError as error:
-            raise refusal(error) from error
+            raise refusal(error) from None
+        except Exception as error:  # noqa: BLE001 - a bug must not park the incident
+            self.fault(f"update {name}", error)
+            raise ApplicationError(f"{name} failed: {error}"[:500], type="Fault") from None
         return self.view()
 
     async def take_signal(self, name: str, args: Sequence[Any]) -> None:
@@ -126,7 +132,7 @@ class EntityWorkflow(Generic[S]):
             await self.apply_command(name, one_object(name, args), "")
         except IncidentError as error:
             actor = args[0].get("actor") if len(args) == 1 and isinstance(args[0], dict) else None
-            who = actor if isinstance(actor, str) and actor else OPERATOR
+            who = actor[: sizes.MAX_ACTOR_CHARS] if isinstance(actor, str) and actor else OPERATOR
             refused = CommandRefused(command=name, why=str(error)[:2000], sent=shown(args))
             self.record(refused, actor=who)
         except Exception as error:  # noqa: BLE001 - a bug must not end the incident; it becomes a fact
@@ -134,11 +140,13 @@ class EntityWorkflow(Generic[S]):
 
     async def apply_command(self, name: str, body: Any, update_id: str) -> None:
         """Decide a command once per key and record its facts. Raises IncidentError."""
-        key = body.get("key") if isinstance(body, dict) and isinstance(body.get("key"), str) else ""
-        key = key or update_id
-        if key and key in self.subject.results:
+        key = _key_of(body, update_id)
+        if key in self.subject.results:
             return
+        sizes.require_room(name, body, self.subject)
         facts, actor, _ = await self.decide_outside(name, body, key)
+        if key in self.subject.results:
+            return  # the same command came twice, and both had to look something up
         self.record(*facts, actor=actor)
         if key:
             names = [fact.name for fact in facts]
@@ -157,28 +165,39 @@ class EntityWorkflow(Generic[S]):
 
     def start(self) -> None:
         """Start the coroutines that run beside the process."""
-        self._conductor = asyncio.create_task(self._conduct())
-        self._recorder = asyncio.create_task(self._keep_records())
+        self._conductor = asyncio.create_task(self._for_ever("conducting", self._conduct))
+        self._recorder = asyncio.create_task(self._for_ever("record", self._keep_records))
         self.show()
 
-    async def _conduct(self) -> None:
+    async def _for_ever(self, where: str, turn: Callable[[], Awaitable[None]]) -> None:
+        """Take turns; one that raises is a fault, and the next comes a little later.
+
+        A coroutine that ended here would leave an incident without clocks, in silence.
+        """
         while True:
-            now = workflow.now()
-            if not self.is_rolling:
-                self._strike(now)
-                self._start_effects(now)
-            deadline = self._next_deadline()
-            timeout = None
-            if deadline is not None and not self.is_rolling:
-                timeout = max(deadline.at - workflow.now(), timedelta(milliseconds=1))
             try:
-                await workflow.wait_condition(
-                    lambda d=deadline: self._needs_conducting(d),  # type: ignore[misc]
-                    timeout=timeout,
-                    timeout_summary=deadline.summary if deadline else None,
-                )
-            except TimeoutError:
-                continue
+                await turn()
+            except Exception as error:  # noqa: BLE001 - as the docstring says
+                self.fault(where, error)
+                await workflow.sleep(options.FAULT_RETRY, summary=f"After a fault in {where}")
+
+    async def _conduct(self) -> None:
+        now = workflow.now()
+        if not self.is_rolling:
+            self._strike(now)
+            self._start_effects(now)
+        deadline = self._next_deadline()
+        timeout = None
+        if deadline is not None and not self.is_rolling:
+            timeout = max(deadline.at - workflow.now(), timedelta(milliseconds=1))
+        try:
+            await workflow.wait_condition(
+                lambda: self._needs_conducting(deadline),
+                timeout=timeout,
+                timeout_summary=deadline.summary if deadline else None,
+            )
+        except TimeoutError:
+            return
 
     def _needs_conducting(self, waited_for: Deadline | None) -> bool:
         if self.is_rolling:
@@ -189,12 +208,12 @@ class EntityWorkflow(Generic[S]):
         return self._next_deadline() != waited_for
 
     def _is_startable(self, effect: Effect, now: datetime) -> bool:
-        if effect.key in self.running or effect.kind in self._sleeping(now):
+        if effect.key in self.running:
             return False
         return effect.next_try is None or effect.next_try <= now
 
     def _sleeping(self, now: datetime) -> set[str]:
-        """Clocks and kinds of effects that raised and are left alone for a while."""
+        """Clocks that raised and are left alone for a while. An effect is postponed by itself."""
         return {where for where, until in self._faults.items() if until > now}
 
     def _next_deadline(self) -> Deadline | None:
@@ -249,24 +268,19 @@ class EntityWorkflow(Generic[S]):
     # Records.
 
     async def _keep_records(self) -> None:
-        while True:
-            await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
-            batch = self.unrecorded[:RECORD_CHUNK]
-            try:
-                await workflow.execute_activity(
-                    "record",
-                    self._batch(batch),
-                    summary=f"Write {len(batch)} facts to the records",
-                    **options.RECORDING,
-                )
-            except ActivityError as error:
-                # A batch that can never be stored is a bug of ours: it stays, and a release mends it.
-                self.fault("record", error)
-                await workflow.sleep(options.FAULT_RETRY)
-                continue
-            # A write is all or nothing: what it held is stored, whatever gap stands below.
-            done = batch[-1].seq
-            self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
+        await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
+        batch = sizes.next_to_record(self.unrecorded)
+        # A batch that can never be stored is a bug of ours: it stays, and a release mends it.
+        await workflow.execute_activity(
+            "record",
+            self._batch(batch),
+            summary=f"Write {len(batch)} facts to the records",
+            **options.RECORDING,
+        )
+        # A write is all or nothing: what it held is stored, whatever gap stands below.
+        done = batch[-1].seq
+        self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
+        self._unrecorded_bytes = sum(map(sizes.size_of, self.unrecorded))
 
     def _batch(self, entries: list[Entry]) -> RecordBatch:
         results = {
@@ -295,6 +309,8 @@ class EntityWorkflow(Generic[S]):
             await self._roll_over()
 
     def _should_roll(self) -> bool:
+        if self._unrecorded_bytes > sizes.CARRIED_BYTES:
+            return False
         info = workflow.info()
         return (
             info.is_continue_as_new_suggested()
@@ -328,3 +344,9 @@ class EntityWorkflow(Generic[S]):
                 and workflow.all_handlers_finished()
             )
         )
+
+
+def _key_of(body: Any, update_id: str) -> str:
+    """The caller's key: in the body, else the id of the update, else none."""
+    key = body.get("key") if isinstance(body, dict) else None
+    return key if isinstance(key, str) and key else update_id

@@ -20,6 +20,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.converter import Undecodable
 
 
+MAX_MESSAGE_CHARS = 2_000
+MAX_PROBLEMS = 50
+
+
 class TakesCommands(Protocol):
     """What a workflow offers so that commands can be attached to it."""
 
@@ -87,16 +91,33 @@ def one_object(name: str, args: Sequence[Any]) -> Any:
 
 
 def refusal(error: IncidentError) -> ApplicationError:
-    """A domain error as the caller of an update gets it: type by name, the mistakes in the details."""
-    details: dict[str, Any] = {"problems": [p.model_dump(mode="json") for p in error.problems()]}
+    """A domain error as the caller of an update gets it: type by name, the mistakes in the details.
+
+    Raise it `from None`: a cause travels with it, in full length.
+    """
+    details: dict[str, Any] = {"problems": problems_of(error)}
     if isinstance(error, TransitionError):
         details |= {"status": error.status, "allowed": error.allowed}
-    return ApplicationError(str(error), details, type=type(error).__name__, non_retryable=True)
+    message = str(error)[:MAX_MESSAGE_CHARS]
+    return ApplicationError(message, details, type=type(error).__name__, non_retryable=True)
+
+
+def problems_of(error: IncidentError) -> list[dict[str, Any]]:
+    """The mistakes, shortened: they repeat what was sent, which may be as large as a payload gets."""
+    return [
+        p.model_copy(update={"where": p.where[:200], "detail": p.detail[:500]}).model_dump(
+            mode="json"
+        )
+        for p in error.problems()[:MAX_PROBLEMS]
+    ]
 
 
 def shown(args: Sequence[Any]) -> str:
     """What was sent, shortened, for the timeline."""
-    return ", ".join(str(arg) for arg in args)[:500]
+    try:
+        return ", ".join(str(arg) for arg in args)[:500]
+    except (ValueError, RecursionError):  # an integer of thousands of digits, nesting without end
+        return "something that cannot be printed"
 
 
 def raw_text(args: Sequence[RawValue]) -> str:

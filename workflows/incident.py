@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from domain.aggregate import Clock, Effect, Fact
-    from domain.alert import Alert, AlertStatus
+    from domain.alert import Alert
     from domain.alerts import take_alert
     from domain.clocks import INCIDENT_CLOCKS
     from domain.commands import COMMANDS
@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.entity import EntityWorkflow
     from workflows.handlers import accepts, shown
     from workflows.performing import INCIDENT_STEPS
+    from workflows.sizes import latest
 
 
 @workflow.defn(name=contract.INCIDENT)
@@ -176,13 +177,14 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         return ApplyPolicy.apply(self.subject, current), request.actor, key
 
     async def _pin(self) -> Pinned:
+        """The policy as it is now. Raises ActivityError where it cannot be read in time."""
         request = PinPolicy(service=self.subject.service, type=self.subject.type)
         pinned: Pinned = await workflow.execute_local_activity(
             "pin_policy",
             request,
             result_type=Pinned,
             summary="Read the current policy",
-            **options.LOOK_UP,
+            **options.ANSWERED_LOOK_UP,
         )
         return pinned
 
@@ -198,10 +200,14 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
             return
         not_taken = []
         for alert in alerts:
-            if self.subject.is_open:
-                self.record(*take_alert(self.subject, alert, workflow.now()))
-            elif alert.status is AlertStatus.FIRING:
+            if not self.subject.is_open:
+                # A cleared one too: the firing one that it clears may be on its way back already.
                 not_taken.append(alert.model_dump(mode="json"))
+                continue
+            try:
+                self.record(*take_alert(self.subject, alert, workflow.now()))
+            except Exception as error:  # noqa: BLE001 - a bug must not park the incident
+                self.fault("alerts", error)
         if not_taken:
             self.subject.hand_backs += 1
             key = f"{self.subject.id}/hand-back/{self.subject.hand_backs}"
@@ -229,7 +235,7 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         name="timeline", description="Its facts; those of earlier runs are in the records"
     )
     def query_timeline(self) -> list[dict[str, Any]]:
-        return [entry.model_dump(mode="json") for entry in self.timeline]
+        return latest(self.timeline)
 
     @workflow.query(name="assessment", description="Answers, open questions and what is known")
     def query_assessment(self) -> dict[str, Any]:

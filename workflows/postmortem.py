@@ -43,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.entity import EntityWorkflow
     from workflows.handlers import accepts, shown
     from workflows.performing import announce
+    from workflows.sizes import STATE_BYTES, latest
 
 
 @workflow.defn(name=contract.POSTMORTEM)
@@ -136,7 +137,7 @@ class PostmortemWorkflow(EntityWorkflow[Postmortem]):
                 request,
                 result_type=Pinned,
                 summary="Read the current policy",
-                **options.LOOK_UP,
+                **options.ANSWERED_LOOK_UP,
             )
             self.subject.policy.people = pinned.policy.people
             return self.decide(name, body, key)
@@ -178,8 +179,10 @@ class PostmortemWorkflow(EntityWorkflow[Postmortem]):
 
     @workflow.signal(name="incident_resolved", description="The incident was resolved again")
     def take_resolved_again(self, *args) -> None:  # type: ignore[no-untyped-def]
-        if len(args) == 1 and isinstance(args[0], dict) and args[0].get("id") == self.subject.id:
-            self.record(ResolvedAgain(incident=args[0]))
+        view = args[0] if len(args) == 1 and isinstance(args[0], dict) else {}
+        is_whole = {"id", "status", "severity", "summary", "resolution", "version"} <= view.keys()
+        if is_whole and view["id"] == self.subject.id and len(str(view)) <= STATE_BYTES:
+            self.record(ResolvedAgain(incident=view))
             return
         why = "expected the view of this postmortem's incident"
         refused = CommandRefused(command="incident_resolved", why=why, sent=shown(args))
@@ -197,4 +200,4 @@ class PostmortemWorkflow(EntityWorkflow[Postmortem]):
         name="timeline", description="Its facts; those of earlier runs are in the records"
     )
     def query_timeline(self) -> list[dict[str, Any]]:
-        return [entry.model_dump(mode="json") for entry in self.timeline]
+        return latest(self.timeline)

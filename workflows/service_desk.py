@@ -7,6 +7,7 @@ alerts gives them back (`settled`), and they are decided again.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +34,15 @@ with workflow.unsafe.imports_passed_through():
     from workflows import activity_options as options
     from workflows import contract
     from workflows.details import desk_card
-    from workflows.handlers import one_object, raw_text, refusal, shown, update_key
+    from workflows.handlers import (
+        MAX_MESSAGE_CHARS,
+        one_object,
+        problems_of,
+        raw_text,
+        refusal,
+        shown,
+        update_key,
+    )
 
 
 class Inbox(BaseModel):
@@ -56,32 +65,38 @@ class ServiceDesk:
         self._start = start
         self._state = start.carried or DeskState(service=start.service)
         self._inbox = deque(Inbox.model_validate(item) for item in start.inbox)
-        self._refused: list[str] = []
-        self._deciding = False
+        self._aside: list[Inbox] = []
+        """Reports that a fault of ours kept from being decided; they come again a little later."""
+        self._refused = list(start.refused)
 
     @workflow.run
     async def run(self, start: contract.DeskInput) -> None:
         if self._state.next_number is None:
             await self._learn_numbers()
-        while not self._should_roll():
+        while not self._may_roll():
             self._show()
-            await workflow.wait_condition(lambda: bool(self._inbox) or self._should_roll())
-            # A declaration is answered by this run; reports may wait for the next.
-            while self._inbox and (not self._should_roll() or self._owes_answers()):
-                await self._decide(self._inbox.popleft())
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        waiting = [item.model_dump(mode="json") for item in self._inbox]
+            await workflow.wait_condition(lambda: self._has_work() or self._may_roll())
+            while self._has_work():
+                await self._decide_or_put_aside(self._inbox.popleft())
+        waiting = [item.model_dump(mode="json") for item in [*self._inbox, *self._aside]]
         workflow.continue_as_new(
-            start.model_copy(update={"carried": self._state, "inbox": waiting})
+            start.model_copy(
+                update={"carried": self._state, "inbox": waiting, "refused": self._refused}
+            )
         )
+
+    def _has_work(self) -> bool:
+        """A declaration is answered by this run; once it is to end, reports wait for the next."""
+        owes_answers = any(item.declaration is not None for item in self._inbox)
+        return bool(self._inbox) and (owes_answers or not self._should_roll())
+
+    def _may_roll(self) -> bool:
+        return self._should_roll() and not self._has_work() and workflow.all_handlers_finished()
 
     def _should_roll(self) -> bool:
         info = workflow.info()
         long = info.get_current_history_length() >= self._start.roll_over_at
         return long or info.is_continue_as_new_suggested()
-
-    def _owes_answers(self) -> bool:
-        return any(item.declaration is not None for item in self._inbox)
 
     def _show(self) -> None:
         workflow.set_current_details(desk_card(self._state, len(self._inbox), self._refused))
@@ -100,6 +115,26 @@ class ServiceDesk:
             self._refuse("numbering", floor.note)
 
     # Deciding.
+
+    async def _decide_or_put_aside(self, item: Inbox) -> None:
+        """A fault of ours over one report must not keep the desk from the others."""
+        try:
+            await self._decide(item)
+        except Exception as error:  # noqa: BLE001 - as the docstring says
+            workflow.logger.exception("desk %s could not decide", self._state.service)
+            why = f"fault in Tocsin: {type(error).__name__}: {error}"
+            self._refuse("deciding", why)
+            if item.declaration is not None:
+                refused = {"type": "Fault", "detail": why[:500], "problems": []}
+                self._state.remember_result(item.key, {"refusal": refused})
+            else:
+                self._aside.append(item)
+                asyncio.create_task(self._come_again(item))  # noqa: RUF006 - ends with the run
+
+    async def _come_again(self, item: Inbox) -> None:
+        await workflow.sleep(options.FAULT_RETRY, summary="Decide a report again")
+        self._aside.remove(item)
+        self._inbox.append(item)
 
     async def _decide(self, item: Inbox) -> None:
         if item.declaration is not None:
@@ -161,8 +196,12 @@ class ServiceDesk:
             kind = declaration.body.get("type") or "default"
             incident_id = await self._start_incident(origin, kind, key)
         except IncidentError as error:
-            problems = [p.model_dump(mode="json") for p in error.problems()]
-            refused = {"type": type(error).__name__, "detail": str(error), "problems": problems}
+            detail = str(error)[:MAX_MESSAGE_CHARS]
+            refused = {
+                "type": type(error).__name__,
+                "detail": detail,
+                "problems": problems_of(error),
+            }
             self._state.remember_result(key, {"refusal": refused})
             self._refuse("declare", str(error))
             return
@@ -245,7 +284,7 @@ class ServiceDesk:
         try:
             declaration = parse_declaration(one_object("declare", args), self._state.service)
         except IncidentError as error:
-            raise refusal(error) from error
+            raise refusal(error) from None
         key = declaration.key or key
         self._enqueue_declaration(declaration, key)
         await workflow.wait_condition(lambda: key in self._state.results)
@@ -266,7 +305,7 @@ class ServiceDesk:
         try:
             parse_declaration(one_object("declare", args), self._state.service)
         except IncidentError as error:
-            raise refusal(error) from error
+            raise refusal(error) from None
 
     @workflow.signal(name="declare", description="Raise a new incident, answered by nobody")
     def signal_declare(self, *args) -> None:  # type: ignore[no-untyped-def]
@@ -301,7 +340,8 @@ class ServiceDesk:
             self._refuse("settled", f"{error}; sent: {shown(args)}")
             return
         self._state.settle(settled.incident, settled.keys)
-        if settled.alerts and not self._state.has_seen(settled.key):
+        is_repeat = bool(settled.key) and self._state.has_seen(settled.key)
+        if settled.alerts and not is_repeat:
             # Before anything newer: they were accepted earlier.
             self._inbox.appendleft(
                 Inbox(alerts=settled.alerts, related=settled.incident, fold=self._state.fold)

@@ -20,6 +20,8 @@ from domain.timeline import OPERATOR
 
 MAX_NOTE_BYTES = 16 * 1024
 """Longest free text of a command, in UTF-8 bytes; more is refused with 422."""
+MAX_KEY_CHARS = 500
+"""Longest key of a command: the last 200 are kept with their answers."""
 
 WORKING = OPEN
 OPEN_OR_RESOLVED = OPEN | {Status.RESOLVED}
@@ -78,8 +80,9 @@ def parse_body(command: type[Command], body: Any) -> Request:
     actor, key = body.get("actor"), body.get("key")
     if not isinstance(actor, str | None) or (isinstance(actor, str) and not actor.strip()):
         problems.append(Problem(where="/actor", detail="expected the key of a person"))
-    if not isinstance(key, str | None):
-        problems.append(Problem(where="/key", detail="expected a string"))
+    if not isinstance(key, str | None) or len(key or "") > MAX_KEY_CHARS:
+        detail = f"expected a string of at most {MAX_KEY_CHARS} characters"
+        problems.append(Problem(where="/key", detail=detail))
     parsed: Command | None = None
     try:
         parsed = command.model_validate(fields)

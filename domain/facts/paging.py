@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from domain.aggregate import Fact
+from domain.durations import format_duration
 from domain.escalation import CATCH_ALL, Cause, PagedPerson, PageRun, Position, after
 from domain.facts.lifecycle import PAGE_EFFECTS, end_runs, start_page_run
 from domain.facts.people import take_charge
@@ -212,7 +213,7 @@ class Acknowledged(Fact):
     """Everybody else who was paged: they hear who took it."""
 
     def sentence(self) -> str:
-        took = timedelta(seconds=round(self.after_seconds))
+        took = format_duration(timedelta(seconds=round(self.after_seconds)))
         role = ", now incident manager" if self.first or self.takes_charge else ""
         return f"{self.person} acknowledged after {took}{role}"
 

@@ -46,6 +46,11 @@ class Feed:
             self._task = asyncio.create_task(self._watch())
         return self._changes(queue)
 
+    def close(self) -> None:
+        """Let everybody who listens go, so that an open stream does not hold up the end of the process."""
+        for queue in list(self._listeners):
+            self._let_go(queue)
+
     async def _changes(self, queue: asyncio.Queue[View | None]) -> AsyncIterator[View]:
         try:
             while (view := await queue.get()) is not None:
@@ -82,7 +87,12 @@ class Feed:
                 try:
                     queue.put_nowait(view)
                 except asyncio.QueueFull:
-                    self._listeners.discard(queue)
-                    queue.get_nowait()
-                    queue.put_nowait(None)
+                    self._let_go(queue)
                     break
+
+    def _let_go(self, queue: asyncio.Queue[View | None]) -> None:
+        """End one listener's stream; it comes back by itself."""
+        self._listeners.discard(queue)
+        if queue.full():
+            queue.get_nowait()
+        queue.put_nowait(None)

@@ -148,7 +148,10 @@ async def on_problem(request: Request, error: Exception) -> Response:
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(request, 503, "unavailable", str(error), headers=wait)
         case _:
-            log.error("api.error", path=request.url.path, exc_info=error)
+            path = request.url.path
+            # A link for people holds its token in the path.
+            shown = path if not path.startswith("/i/") else "/i/…"
+            log.error("api.error", path=shown, exc_info=error)
             detail = "an error of Tocsin's own; its log has more under this request_id"
             return problem_response(request, 500, "internal", detail)
 

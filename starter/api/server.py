@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -21,6 +22,7 @@ from starter.api.app import create_app
 from starter.gateway import Gateway
 from starter.intake import FORMATS
 from starter.logs import configure_logs
+from starter.page_check import PageCheck
 from starter.records_access import RecordsAccess
 from starter.security import closed_integrations
 from starter.settings import (
@@ -31,7 +33,6 @@ from starter.settings import (
     unknown_settings,
 )
 from starter.temporal_link import TemporalLink, connect
-from starter.test_pages import TestPager
 
 GRACEFUL_SECONDS = 3
 """An open event stream would keep the process for ever."""
@@ -41,7 +42,19 @@ log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Ends by a signal as by any other reason: uvicorn would raise the signal once more at its end."""
+    """Ends by a signal as by any other reason: uvicorn would raise the signal once more at its end.
+
+    Args:
+        let_go: ends open streams, which would otherwise last until the graceful time is over.
+    """
+
+    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._let_go = let_go
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._let_go()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -77,9 +90,10 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     engine = open_database(settings.records_url())
     records = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
     client = await connect()
-    gateway = Gateway(TemporalLink(client), records, policies, TestPager(client))
+    gateway = Gateway(TemporalLink(client), records, policies, PageCheck(client))
+    app = create_app(settings, gateway, environ)
     config = uvicorn.Config(
-        create_app(settings, gateway, environ),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
@@ -89,7 +103,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         log_config=None,
     )
     log.info("api.starting", host=settings.api_host, port=settings.api_port)
-    await Server(config).serve()
+    await Server(config, app.state.services.feed.close).serve()
 
 
 def run(environ: Mapping[str, str]) -> int:

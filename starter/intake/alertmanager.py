@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.alert import Alert, AlertStatus
 from starter.intake.mapping import (
+    MAX_ALERTS,
     MAX_DESCRIPTION_CHARS,
     Sender,
     clean,
@@ -23,7 +24,10 @@ def parse(payload: Any, sender: Sender) -> list[Alert]:
     alerts = payload.get("alerts") if isinstance(payload, dict) else None
     if not isinstance(alerts, list):
         return [sender.unreadable(payload, "not an Alertmanager group: it holds no list of alerts")]
-    found = [_one(item, sender, payload.get("status")) for item in alerts]
+    found = [_one(item, sender, payload.get("status")) for item in alerts[:MAX_ALERTS]]
+    if len(alerts) > MAX_ALERTS:
+        why = f"{len(alerts) - MAX_ALERTS} more alerts of the group were not read"
+        found.append(sender.unreadable(alerts[MAX_ALERTS:][:20], why))
     left_out = payload.get("truncatedAlerts")
     if found and isinstance(left_out, int) and left_out > 0:
         note = f"Alertmanager left {left_out} more alerts of the group out"

@@ -72,7 +72,7 @@ class GroupCommit:
             raise TooManyWaitingError(f"{len(desk.waiting)} alerts wait for desk {service}")
         request = _Request(len(alerts), asyncio.get_running_loop().create_future())
         for alert in alerts:
-            desk.waiting.append((alert, len(alert.model_dump_json()), request))
+            desk.waiting.append((alert, len(alert.model_dump_json().encode()), request))
         if desk.task is None:
             desk.task = asyncio.create_task(self._work(service, desk))
         # Shielded: a caller that goes away must not take others' batch with it.

@@ -25,6 +25,8 @@ MAX_SUMMARY_CHARS = 300
 MAX_DESCRIPTION_CHARS = 4_000
 MAX_LINK_CHARS = 2_000
 MAX_NOTES = 10
+MAX_ALERTS = 2_000
+"""Of one payload: more than a real sender's fit into what intake takes, few enough to be read at once."""
 
 WORDS = (
     ("critical", "page", "fatal", "emergency"),

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,32 @@ from typing import Any
 KEY = "SG.fake-key"
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 _ALLOWED = {"personalizations", "from", "subject", "content"}
+
+
+@dataclass
+class Manner:
+    """How one address fares; the others fare as the fake says."""
+
+    status: int = 202
+    headers: dict[str, str] = field(default_factory=dict)
+    mood: str = "answer"
+    """As of the fake; also `accept_then_hang` and `accept_then_drop`: it is taken, and nobody hears."""
+    delay_seconds: float = 0.0
+    times: int = 1_000_000
+    """For so many calls."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One mail that somebody tried to hand over."""
+
+    at: float
+    """`time.monotonic()` when it came in."""
+    to: str
+    key: str
+    incident: str
+    is_accepted: bool
+    subject: str = ""
 
 
 @dataclass
@@ -30,6 +57,32 @@ class SendGridFake:
     calls: int = 0
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
+    manners: dict[str, Manner] = field(default_factory=dict)
+    """By address, where an address fares otherwise than the rest."""
+    log: list[Call] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What was wrong with requests that the real one would not take: empty in every good test."""
+
+    def manner_of(self, address: str) -> Manner:
+        manner = self.manners.get(address)
+        if manner is None or manner.times <= 0:
+            return Manner(self.status, self.headers, self.mood)
+        manner.times -= 1
+        return manner
+
+    def calls_for(self, incident: str, to: str = "", *, accepted: bool = False) -> list[Call]:
+        """Mails of one incident, perhaps to one address, perhaps only those that were taken."""
+        return [
+            call
+            for call in list(self.log)
+            if call.incident == incident
+            and to in ("", call.to)
+            and (call.is_accepted or not accepted)
+        ]
+
+    def sent_to(self, address: str) -> list[Call]:
+        """Mails for one address that were taken."""
+        return [call for call in list(self.log) if call.to == address and call.is_accepted]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -43,24 +96,49 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         fake.calls += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        if fake.mood == "hang":
-            fake.over.wait(10)
-            self.close_connection = True
-            return
-        if fake.mood == "drop":
-            self.connection.shutdown(socket.SHUT_RDWR)
-            self.close_connection = True
+        manner = fake.manner_of(_address(body))
+        is_taken = manner.mood.startswith("accept_") or (
+            manner.mood == "answer" and manner.status == 202
+        )
+        self._note(body, is_taken)
+        time.sleep(manner.delay_seconds)
+        if manner.mood in ("hang", "drop"):
+            self._break_off(manner.mood)
             return
         if self.headers.get("Authorization") != f"Bearer {KEY}":
+            fake.refused.append("wrong key")
             self._answer(401, {}, _errors("The provided authorization grant is invalid"))
             return
         problem = _problem(self.path, self.headers.get("Content-Type", ""), body)
         if problem:
+            fake.refused.append(problem)
             self._answer(400, {}, _errors(problem))
             return
-        if fake.status == 202:
+        if is_taken:
             fake.accepted.append(json.loads(body))
-        self._answer(fake.status, {"X-Message-Id": "m-1", **fake.headers}, fake.body)
+        if manner.mood != "answer":
+            self._break_off(manner.mood.removeprefix("accept_then_"))
+            return
+        self._answer(manner.status, {"X-Message-Id": "m-1", **manner.headers}, fake.body)
+
+    def _note(self, body: bytes, is_taken: bool) -> None:
+        try:
+            mail = json.loads(body)
+            arguments = mail["personalizations"][0]["custom_args"]
+            key, incident = arguments["idempotency_key"], arguments["incident"]
+        except (ValueError, LookupError, TypeError):
+            return
+        call = Call(
+            time.monotonic(), _address(body), key, incident, is_taken, str(mail.get("subject"))
+        )
+        self.server.fake.log.append(call)
+
+    def _break_off(self, how: str) -> None:
+        self.close_connection = True
+        if how == "hang":
+            self.server.fake.over.wait(10)
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, status: int, headers: dict[str, str], body: str) -> None:
         self.send_response(status)
@@ -101,6 +179,14 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _address(raw: bytes) -> str:
+    """Whom a mail is for, as far as that can be told."""
+    try:
+        return str(json.loads(raw)["personalizations"][0]["to"][0]["email"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _errors(message: str) -> str:

@@ -213,6 +213,16 @@ async def test_feed_is_bounded(gateway):
     await asyncio.sleep(0.05)
 
 
+async def test_feed_lets_go(gateway):
+    """At the end of the process no stream holds it up."""
+    feed = Feed(gateway.records, every_seconds=0.01)
+    listeners = [feed.listen() for _ in range(3)]
+    feed.close()
+    assert [[view async for view in one] for one in listeners] == [[], [], []]
+    await asyncio.sleep(0.05)
+    assert feed._task is None
+
+
 async def test_events_are_server_sent_events(gateway):
     """A first line at once, then each change with its version as the id."""
 

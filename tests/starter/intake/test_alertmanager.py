@@ -11,7 +11,7 @@ import pytest
 
 from domain.policy.model import Policy
 from starter.intake.alertmanager import parse
-from starter.intake.mapping import Sender
+from starter.intake.mapping import MAX_ALERTS, Sender
 
 DATA = Path(__file__).parents[2] / "data" / "intake" / "alertmanager"
 SENDER = Sender(
@@ -112,3 +112,11 @@ def test_alert_without_a_fingerprint():
     """The same labels are the same alert."""
     first, again = parse({"alerts": [GOOD, GOOD]}, SENDER)
     assert first.key == again.key
+
+
+def test_absurdly_large_group():
+    """What is read is bounded, and that something was left out is an alert of its own."""
+    alerts = parse({"alerts": [GOOD] * (MAX_ALERTS + 500)}, SENDER)
+    assert len(alerts) == MAX_ALERTS + 1
+    assert "500 more alerts" in alerts[-1].notes[0]
+    assert alerts[-1].service == "unknown"

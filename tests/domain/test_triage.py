@@ -1,0 +1,161 @@
+"""The desk: a new incident, part of an open one, or nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from domain.triage import (
+    KEYS_KEPT,
+    SETTLED_KEPT,
+    Decision,
+    DeskState,
+    Fold,
+    Ignore,
+    Join,
+    OpenRef,
+    Raise,
+    decide,
+)
+from tests.factories import T0, an_alert, cleared
+
+
+def a_ref(number: int, *keys: str, priority: str = "P1", severity: str = "SEV1") -> OpenRef:
+    """An open incident; a higher number is younger."""
+    return OpenRef(
+        id=f"checkout-{number}", severity=severity, priority=priority,
+        raised_at=T0 + timedelta(minutes=number), keys=list(keys),
+    )  # fmt: skip
+
+
+def a_desk(*refs: OpenRef) -> DeskState:
+    return DeskState(service="checkout", next_number=9, open={ref.id: ref for ref in refs})
+
+
+@pytest.mark.parametrize(
+    ("refs", "fold", "decision"),
+    [
+        ([], "service", Raise()),
+        ([], "key", Raise()),
+        ([a_ref(1)], "service", Join(incident="checkout-1")),
+        ([a_ref(1)], "key", Raise()),
+        ([a_ref(1, "cpu")], "key", Join(incident="checkout-1")),
+        (
+            [a_ref(1, "disk"), a_ref(2, "cpu", priority="P3")],
+            "service",
+            Join(incident="checkout-2"),
+        ),
+        ([a_ref(1, "disk"), a_ref(2, "cpu")], "key", Join(incident="checkout-2")),
+        ([a_ref(1, priority="P2"), a_ref(2)], "service", Join(incident="checkout-2")),
+        ([a_ref(1, severity="SEV2"), a_ref(2)], "service", Join(incident="checkout-2")),
+        ([a_ref(2), a_ref(1)], "service", Join(incident="checkout-1")),
+        ([a_ref(2, "cpu"), a_ref(1, "cpu", priority="P4")], "key", Join(incident="checkout-2")),
+    ],
+)
+def test_where_a_firing_alert_goes(refs: list[OpenRef], fold: Fold, decision: Decision) -> None:
+    """To the one that holds its key, else by `fold: service` to the first in rank, else a new one."""
+    assert decide(a_desk(*refs), an_alert(), fold) == decision
+
+
+@pytest.mark.parametrize("fold", ["service", "key"])
+def test_an_alert_that_is_over_when_it_arrives_raises_nothing(fold: Fold) -> None:
+    """It goes to the incident that holds its key, and otherwise nowhere."""
+    assert decide(a_desk(), cleared(), fold) == Ignore()
+    assert decide(a_desk(a_ref(1, "disk")), cleared(), fold) == Ignore()
+    assert decide(a_desk(a_ref(1, "disk"), a_ref(2, "cpu")), cleared(), fold) == Join(
+        incident="checkout-2"
+    )
+
+
+def test_the_all_clear_finds_an_incident_whose_keys_the_desk_has_forgotten() -> None:
+    """After a storm of keys the incident itself knows: it is asked."""
+    crowded = a_ref(1, *(f"k{i}" for i in range(KEYS_KEPT)))
+    assert decide(a_desk(crowded), cleared(), "key") == Join(incident="checkout-1")
+
+
+def test_an_alert_that_fires_again_after_the_end_is_related_to_the_latest() -> None:
+    """A new incident, linked to the last one that held the same key, never attached to it."""
+    desk = a_desk(a_ref(1, "cpu"), a_ref(2, "disk"))
+    desk.settle("checkout-1", [])
+    desk.settle("checkout-2", ["cpu"])
+    assert decide(desk, an_alert(), "service") == Raise(related="checkout-2")
+    assert decide(desk, an_alert(key="new"), "service") == Raise()
+
+
+def test_settled_may_come_twice() -> None:
+    """The second time changes nothing, and no key is lost."""
+    desk = a_desk(a_ref(1, "cpu"))
+    desk.settle("checkout-1", ["disk"])
+    before = desk.model_dump()
+    desk.settle("checkout-1", ["disk"])
+    desk.settle("checkout-1", [])
+    assert desk.model_dump() == before
+    assert desk.settled == {"checkout-1": ["cpu", "disk"]}
+
+
+def test_settled_may_come_early() -> None:
+    """Before the desk knew that it was open: it is remembered as settled all the same."""
+    desk = a_desk()
+    desk.settle("checkout-1", ["cpu"])
+    assert decide(desk, an_alert(), "key") == Raise(related="checkout-1")
+
+
+def test_settled_may_come_late() -> None:
+    """Alerts join what is resolved by now; it gives them back, and then they are decided anew."""
+    desk = a_desk(a_ref(1, "cpu"))
+    assert decide(desk, an_alert(), "service") == Join(incident="checkout-1")
+    desk.settle("checkout-1", [])
+    assert decide(desk, an_alert(), "service") == Raise(related="checkout-1")
+
+
+def test_a_reopened_incident_takes_alerts_again_and_knows_its_keys() -> None:
+    """It is open, not settled, and what it told the desk before is still its own."""
+    desk = a_desk(a_ref(1, "cpu"))
+    desk.settle("checkout-1", [])
+    desk.reopen(a_ref(1, "disk"))
+    assert desk.settled == {}
+    assert decide(desk, an_alert(), "key") == Join(incident="checkout-1")
+    assert decide(desk, an_alert(key="disk"), "key") == Join(incident="checkout-1")
+    desk.reopen(a_ref(1))
+    assert desk.open["checkout-1"].keys == ["cpu", "disk"]
+
+
+def test_what_a_desk_remembers_is_bounded() -> None:
+    """Keys, settled incidents, answers and batches: the oldest go first."""
+    desk = a_desk(a_ref(1))
+    desk.open["checkout-1"].remember(f"k{i}" for i in range(KEYS_KEPT + 10))
+    assert len(desk.open["checkout-1"].keys) == KEYS_KEPT
+    assert desk.open["checkout-1"].keys[0] == "k10"
+    for number in range(SETTLED_KEPT + 5):
+        desk.settle(f"checkout-{number}", [f"k{i}" for i in range(KEYS_KEPT + 1)])
+    assert len(desk.settled) == SETTLED_KEPT
+    assert all(len(keys) <= KEYS_KEPT for keys in desk.settled.values())
+    for number in range(250):
+        desk.remember_result(str(number), {"id": "x"})
+        desk.has_seen(str(number))
+    assert (len(desk.results), next(iter(desk.results))) == (200, "50")
+    assert (len(desk.batches), desk.batches[0]) == (200, "50")
+
+
+def test_a_batch_that_is_delivered_twice_counts_once() -> None:
+    """The front end may repeat itself; the desk does not."""
+    desk = a_desk()
+    assert [desk.has_seen("b1"), desk.has_seen("b1"), desk.has_seen("b2")] == [False, True, False]
+
+
+def test_numbers_are_taken_once_and_only_when_they_are_known() -> None:
+    """A desk that has not learned which numbers are taken hands out none."""
+    desk = a_desk()
+    assert [desk.take_number(), desk.take_number()] == [9, 10]
+    with pytest.raises(LookupError, match="next number"):
+        DeskState(service="checkout").take_number()
+
+
+def test_a_desk_travels_whole() -> None:
+    """What it carries to its next run is what it was."""
+    desk = a_desk(a_ref(1, "cpu"))
+    desk.settle("checkout-7", ["disk"])
+    desk.remember_result("k", {"id": "checkout-1"})
+    desk.has_seen("b")
+    assert DeskState.model_validate(desk.model_dump(mode="json")) == desk

@@ -1,0 +1,90 @@
+"""The records' database is locked, and replaced by a folder."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tests.fakes.sendgrid import SendGridFake
+from tests.system import System, eventually
+
+LADDERS = {
+    "locked": [("ann", "0s"), ("bob", "1s")],
+    "replaced": [("cyd", "0s"), ("dan", "1s")],
+}
+
+
+@contextmanager
+def locked(system: System) -> Iterator[None]:
+    """Nobody else can write to the database."""
+    path = system.data / "records.db"
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def replaced_by_a_folder(system: System) -> Iterator[None]:
+    """Somebody has moved the database away and made a folder of its name."""
+    path, away = system.data / "records.db", system.data / "records.db.away"
+    path.rename(away)
+    path.mkdir()
+    try:
+        yield
+    finally:
+        path.rmdir()
+        away.rename(path)
+
+
+@pytest.mark.parametrize(
+    ("service", "fault", "first", "second"),
+    [
+        ("locked", locked, "ann", "bob"),
+        ("replaced", replaced_by_a_folder, "cyd", "dan"),
+    ],
+)
+def test_pages_and_acknowledgements_go_on_without_the_records(
+    system: System, vendor: SendGridFake, service: str, fault: object, first: str, second: str
+) -> None:
+    """Declared, paged, escalated and acknowledged in time; afterwards the records hold all of it."""
+    assert callable(fault)
+    with fault(system):
+        began = time.monotonic()
+        incident = system.declare(service)
+        assert time.monotonic() - began < 4, "a declaration waits for the records"
+        eventually(
+            lambda: vendor.calls_for(incident, f"{first}@example.com", accepted=True),
+            5 - (time.monotonic() - began),
+            "the page",
+        )
+        eventually(
+            lambda: vendor.calls_for(incident, f"{second}@example.com", accepted=True),
+            5,
+            "the escalation",
+        )
+        asked = time.monotonic()
+        assert system.acknowledge(incident, second)["status"] == "fixing"
+        assert time.monotonic() - asked < 2, "an acknowledgement waits for the records"
+        assert system.view(incident)["status"] == "fixing"
+        assert system.alert(service, "during the fault").status_code == 202
+    eventually(lambda: system.facts(incident, "alert_folded"), 10, "the alert")
+    wanted = [(fact["seq"], fact["fact"]) for fact in system.facts(incident)]
+    eventually(
+        lambda: (
+            [(fact["seq"], fact["fact"]) for fact in system.recorded(incident)][: len(wanted)]
+            == wanted
+        ),
+        25,
+        "the gap to be filled",
+    )
+    facts = [name for _, name in wanted]
+    assert {"raised", "page_sent", "acknowledged", "alert_folded"} <= set(facts)
+    eventually(lambda: [one["id"] for one in system.incidents(service)] == [incident], 5)
+    assert len(vendor.calls_for(incident, f"{first}@example.com")) >= 1
