@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from domain import facts as f
-from domain.alert import AlertStatus, combine_repeats
+from domain.alert import MAX_ALERT_BYTES, AlertStatus, combine_repeats
+from domain.alerts import take_alert
 from domain.incident import Status
 from domain.raising import Origin
 from tests.domain.story import Story
@@ -123,6 +125,29 @@ def test_what_could_not_be_read_is_on_the_timeline() -> None:
     assert [(x.note, x.raw) for x in story.of(f.AlertUnreadable)] == [
         ("severity 'bad' is unknown: SEV2", "{...}")
     ]
+
+
+def test_a_flood_of_distinct_alerts_stays_bounded_and_is_never_taken_for_clear() -> None:
+    """Beyond what is kept alerts are counted; the incident does not think that all is well."""
+    story = from_alerts("k0")
+    at_most = story.incident.ALERTS_KEPT
+    for number in range(1, at_most + 3):
+        story.record(*take_alert(story.incident, an_alert(key=f"k{number}"), T0))
+    assert len(story.incident.alerts) == at_most
+    assert story.incident.alert_count == at_most + 3
+    for number in range(at_most + 3):
+        story.record(*take_alert(story.incident, cleared(key=f"k{number}"), T0))
+    assert not story.of(f.AlertCleared)
+    assert story.of(f.AlertPartlyCleared)[-1].remaining == 3
+    story.alert(an_alert(key="new"))
+    assert len(story.incident.alerts) == at_most
+    assert story.incident.firing() == ["new"]
+
+
+def test_an_alert_that_no_payload_can_hold_is_refused() -> None:
+    """A signal made by hand cannot park the incident."""
+    with pytest.raises(ValidationError, match="bytes in one alert"):
+        an_alert(description="x" * (MAX_ALERT_BYTES + 1))
 
 
 # Alerts that arrive together.

@@ -121,6 +121,7 @@ def test_a_body_is_read_with_actor_and_key() -> None:
         ({"summary": "s", "service": "search"}, {"/service"}),
         ({"summary": "s", "actor": 3, "key": 4}, {"/actor", "/key"}),
         ({"summary": 3, "actor": 3}, {"/actor", "/summary"}),
+        ({"summary": "s", "key": "k" * 501}, {"/key"}),
     ],
 )
 def test_every_mistake_of_a_declaration_is_named(body: Any, where: set[str]) -> None:
@@ -131,10 +132,15 @@ def test_every_mistake_of_a_declaration_is_named(body: Any, where: set[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("said", "field"), [({"actor": "nobody"}, "actor"), ({"severity": "SEV9"}, "severity")]
+    ("said", "field"),
+    [
+        ({"actor": "nobody"}, "actor"),
+        ({"severity": "SEV9"}, "severity"),
+        ({"type": "securty"}, "type"),
+    ],
 )
 def test_names_that_the_policy_does_not_have_are_refused(said: dict[str, str], field: str) -> None:
-    """An unknown person or severity raises no incident."""
+    """An unknown person, severity or type raises no incident: a typo must not make a secret public."""
     declaration = parse_declaration({"service": "checkout", "summary": "s", **said})
     with pytest.raises(UnknownNameError) as caught:
         declaration.check(a_policy_slice(policy=a_policy()))

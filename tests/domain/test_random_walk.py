@@ -126,7 +126,7 @@ def test_the_walk_knows_every_command() -> None:
     assert set(BODIES) == set(COMMANDS)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(severity=SEVERITIES, plan=PLANS, steps=STEPS)
 def test_whatever_happens_nobody_is_silently_un_paged(
     severity: str, plan: Any, steps: list[tuple[Any, ...]]

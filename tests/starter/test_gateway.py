@@ -62,7 +62,7 @@ async def test_no_worker_means_accepted(gateway, incident_id, temporal):
     temporal.update_error = SILENT
     answer = await gateway.command(incident_id, "note", {"text": "x", "actor": "bob"}, "key-2")
     assert answer == Accepted()
-    body = {"text": "x", "actor": "bob", "key": "key-2"}
+    body = {"text": "x", "actor": "bob", "key": "note/key-2"}
     assert temporal.signals == [(incident_id, "note", body)]
     assert await gateway.declare(DECLARED, "key-3") == Accepted()
     assert temporal.signals[-1] == ("desk/checkout", "declare", {**DECLARED, "key": "key-3"})
@@ -117,7 +117,7 @@ async def test_retry_of_an_answered_command_after_the_end(gateway, incident_id, 
     await gateway.command(incident_id, "cancel", {"reason": "x", "actor": "alice"}, "cancel-1")
     temporal.end(incident_id)
     batch = RecordBatch(
-        subject="incident", id=incident_id, version=2, results={"cancel-1": {"seq": 2}}
+        subject="incident", id=incident_id, version=2, results={"cancel/cancel-1": {"seq": 2}}
     )
     records._writer.write(batch)
     answer = await gateway.command(incident_id, "cancel", {"reason": "x"}, "cancel-1")

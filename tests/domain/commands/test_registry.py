@@ -9,8 +9,15 @@ import pytest
 from domain import facts as f
 from domain.aggregate import Fact
 from domain.commands import COMMANDS
-from domain.commands.base import MAX_NOTE_BYTES, allowed_commands, check_request, parse_body
+from domain.commands.base import (
+    MAX_KEY_CHARS,
+    MAX_NOTE_BYTES,
+    allowed_commands,
+    check_request,
+    parse_body,
+)
 from domain.errors import (
+    REFUSALS,
     ActorRequiredError,
     CommandError,
     IncidentError,
@@ -132,12 +139,12 @@ def test_an_unknown_field_is_refused_by_name(name: str) -> None:
     assert [p.where for p in caught.value.problems()] == ["/serverity"]
 
 
-@pytest.mark.parametrize("name", sorted(BODIES))
 @pytest.mark.parametrize("body", [None, [], "text", 3, [{}]])
-def test_only_one_json_object_is_a_body(name: str, body: Any) -> None:
-    """Whatever is no object is refused, and nothing else happens."""
-    with pytest.raises(CommandError, match="expected one JSON object"):
-        parse_body(COMMANDS[name], body)
+def test_only_one_json_object_is_a_body(body: Any) -> None:
+    """Whatever is no object is refused by every command, and nothing else happens."""
+    for command in COMMANDS.values():
+        with pytest.raises(CommandError, match="expected one JSON object"):
+            parse_body(command, body)
 
 
 @pytest.mark.parametrize("name", sorted(n for n, b in BODIES.items() if b and n != "assess"))
@@ -152,15 +159,16 @@ def test_required_fields_are_named_all_at_once(name: str) -> None:
 NEEDS_PERSON = {"acknowledge", "accept_role", "decline_role", "join", "leave"}
 
 
-@pytest.mark.parametrize("name", sorted(BODIES))
 @pytest.mark.parametrize("said", [{}, {"actor": None}, {"actor": "operator"}])
-def test_only_what_is_about_the_actor_needs_one(name: str, said: dict[str, Any]) -> None:
+def test_only_what_is_about_the_actor_needs_one(said: dict[str, Any]) -> None:
     """Without an actor the operator acts, save where the command is about the actor themself."""
-    if name in NEEDS_PERSON:
-        with pytest.raises(ActorRequiredError, match="actor"):
-            parse_body(COMMANDS[name], BODIES[name] | said)
-    else:
-        assert parse_body(COMMANDS[name], BODIES[name] | said).actor == "operator"
+    refused = set()
+    for name, body in BODIES.items():
+        try:
+            assert parse_body(COMMANDS[name], body | said).actor == "operator"
+        except ActorRequiredError:
+            refused.add(name)
+    assert refused == NEEDS_PERSON
 
 
 @pytest.mark.parametrize("actor", [3, ["alice"], "", "  "])
@@ -246,14 +254,14 @@ def test_a_long_text_within_the_limit_is_taken() -> None:
 def test_a_key_travels_with_the_request() -> None:
     """The caller's key makes asking twice answer once; it is no field of the command."""
     assert parse_body(COMMANDS["note"], {"text": "t", "key": "k-1"}).key == "k-1"
-    with pytest.raises(CommandError):
-        parse_body(COMMANDS["note"], {"text": "t", "key": 1})
+    for odd in (1, "k" * (MAX_KEY_CHARS + 1)):
+        with pytest.raises(CommandError) as caught:
+            parse_body(COMMANDS["note"], {"text": "t", "key": odd})
+        assert [p.where for p in caught.value.problems()] == ["/key"]
 
 
 def test_refusals_are_the_errors_that_callers_know() -> None:
     """Every refusal is one of the names that Temporal and the API match."""
-    from domain.errors import REFUSALS
-
     for kind in (ActorRequiredError, CommandError, TransitionError, UnknownNameError):
         assert issubclass(kind, IncidentError)
         assert kind.__name__ in REFUSALS
