@@ -11,7 +11,11 @@ from types import TracebackType
 from typing import Any
 
 
-class HeldError(Exception):
+class FolderError(Exception):
+    """The folder cannot be used, and why."""
+
+
+class HeldError(FolderError):
     """Another `up` has the folder."""
 
 
@@ -23,6 +27,7 @@ class DataFolder:
 
     Raises:
         HeldError: naming the process that holds it.
+        FolderError: it cannot be made or written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,6 +35,16 @@ class DataFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> DataFolder:
+        try:
+            self._lock = self._held()
+        except OSError as error:
+            raise FolderError(
+                f"{self.path} cannot be used: {error.strerror or error}: "
+                "give another folder with --data-dir"
+            ) from error
+        return self
+
+    def _held(self) -> int:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.path / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -43,8 +58,7 @@ class DataFolder:
             ) from error
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
-        self._lock = lock
-        return self
+        return lock
 
     def __exit__(
         self,

@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from domain.errors import PolicyError
 from domain.policy.model import Policy
-from records.policy_file import read_policy
+from records.policy_file import LoadedPolicy, read_policy
 from records.policy_store import PolicyStore
-from starter.data_folder import DataFolder, HeldError, write_json
+from starter.data_folder import DataFolder, FolderError, write_json
 from starter.intake import FORMATS
 from starter.processes import Child, Supervisor, free_port, port_is_free
 from starter.security import closed_integrations, ensure_token
@@ -72,8 +74,9 @@ def refuse_unknown_settings(environment: Mapping[str, str], policy: Policy) -> N
 
 
 def say(text: str) -> None:
-    """One line for the person at the terminal."""
-    print(text, flush=True)
+    """One line for the person at the terminal; that nobody reads it any more must not stop paging."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def temporal_command(
@@ -100,6 +103,7 @@ class Up:
         self._folder = DataFolder(options.data_dir)
         self._supervisor = Supervisor(say, self._write_ready_file)
         self._stop_signal: int | None = None
+        self._is_up = False
         self._token = ""
 
     def run(self) -> int:
@@ -127,24 +131,47 @@ class Up:
             say(f"note: {line}")
         try:
             with self._folder:
-                PolicyStore(self._folder.path).adopt(loaded)
+                self._prepare_folder(loaded)
                 return self._run_in_folder()
-        except HeldError as error:
+        except FolderError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+
+    def _prepare_folder(self, loaded: LoadedPolicy) -> None:
+        """Write what the processes read; only the holder may, so that a refused `up` changes nothing.
+
+        Raises:
+            FolderError: something cannot be written. Not retried.
+        """
+        try:
+            PolicyStore(self._folder.path).adopt(loaded)
+            self._token = ensure_token(self._folder.path)
+        except OSError as error:
+            what = f"{self._folder.path} cannot be written: {error.strerror or error}"
+            raise FolderError(what) from error
+        file = self._options.ready_file
+        if file is None:
+            return
+        try:
+            file.unlink(missing_ok=True)  # of an `up` that was killed
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Whoever asked for the file waits for it: that it cannot come is told now.
+            tempfile.TemporaryFile(dir=file.parent).close()
+        except OSError as error:
+            what = f"--ready-file {file} cannot be written: {error.strerror or error}"
+            raise FolderError(what) from error
 
     def _run_in_folder(self) -> int:
         if not self._choose_ports():
             return 2
-        self._token = ensure_token(self._folder.path)
-        for sig in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(sig, self._on_signal)
+        self._listen_to_signals()
         began = time.monotonic()
         try:
             for child in self._children():
                 self._supervisor.start(child)
             if not self._wait_until_ready(began + START_SECONDS):
                 return 0 if self._stop_signal else 1
+            self._is_up = True
             self._write_ready_file()
             self._banner(time.monotonic() - began)
             while self._stop_signal is None:
@@ -153,11 +180,17 @@ class Up:
             say("\nStopping …")
         finally:
             self._supervisor.stop_all(STOP_SECONDS)
-            self._folder.endpoint.unlink(missing_ok=True)
-            if self._options.ready_file is not None:
-                self._options.ready_file.unlink(missing_ok=True)
+            for file in filter(None, (self._folder.endpoint, self._options.ready_file)):
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
         say("Stopped. Open incidents and timers go on at the next start.")
         return 0
+
+    def _listen_to_signals(self) -> None:
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored
+            signal.signal(signal.SIGHUP, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_signal = number
@@ -251,6 +284,15 @@ class Up:
     # What it tells.
 
     def _write_ready_file(self) -> None:
+        """Say where all is, once all is up, and again whenever a process is another one."""
+        if not self._is_up:
+            return
+        try:
+            self._write_where()
+        except OSError as error:  # a full disk must not end what pages people
+            say(f"warning: where all is cannot be written down: {error}")
+
+    def _write_where(self) -> None:
         pids = {child.name: child.pid for child in self._supervisor.children}
         endpoint = {"api_url": self.api_url, "token": self._token}
         write_json(self._folder.endpoint, endpoint)

@@ -131,9 +131,19 @@ class Supervisor:
                 if wait:
                     self._say(f"  last words of {child.name}: {child.last_lines(2)}")
             if child.restart_at is not None and now >= child.restart_at:
-                child.start()
-                self._changed()
-                self._say(f"{child.name} restarted (pid {child.pid})")
+                self._restart(child, now)
+
+    def _restart(self, child: Child, now: float) -> None:
+        """A restart that fails, for want of memory or disk, is no reason for the others to end."""
+        try:
+            child.start()
+        except (OSError, subprocess.SubprocessError) as error:
+            wait = max(child.note_death(now), 1.0)
+            child.restart_at = now + wait
+            self._say(f"{child.name} cannot be started: {error}: trying again in {wait:.0f} s")
+            return
+        self._changed()
+        self._say(f"{child.name} restarted (pid {child.pid})")
 
     def stop_all(self, within_seconds: float) -> bool:
         """End the children, last started first; kill what is left when time is up.

@@ -211,13 +211,21 @@ class World:
 
     async def failed_tasks(self, workflow: str) -> list[str]:
         """Workflow tasks that failed, in any run. That something came in meanwhile is no failure."""
-        return [
-            str(event.workflow_task_failed_event_attributes.failure.message)
+        causes = WorkflowTaskFailedCause
+        meanwhile = (
+            causes.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+            causes.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_UPDATE,
+        )
+        failed = [
+            event.workflow_task_failed_event_attributes
             for events in await self.runs(workflow)
             for event in events
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-            and event.workflow_task_failed_event_attributes.cause
-            != WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+        ]
+        return [
+            f"{causes.Name(one.cause)}: {one.failure.message}"
+            for one in failed
+            if one.cause not in meanwhile
         ]
 
     async def now(self) -> datetime:

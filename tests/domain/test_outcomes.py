@@ -157,6 +157,24 @@ def test_an_attempt_that_ends_after_its_page_was_dropped_is_only_recorded() -> N
     ]
 
 
+def test_a_later_step_takes_over_what_an_earlier_one_could_not_deliver() -> None:
+    """Paged again by the next step: the old try is forgotten, so that no two arrive together later."""
+    outside = Outside(channels={"bob": ["sms", "email"]})
+    outside.broken = {("bob", "sms"): "retryable", ("bob", "email"): "retryable"}
+    plan = a_plan((["person:bob"], 0), (["person:bob"], 5))
+    story = Story(policy=a_policy_slice(escalation=plan), outside=outside)
+    old = next(iter(story.incident.effects.values()))
+    story.wait(minutes(5))
+    assert {e.input["step"] for e in story.incident.effects.values()} == {"s2"}
+    delivery = Delivery(
+        key=old.key, recipient="person:bob", channel="sms", state=DeliveryState.FAILED,
+        retryable=True,
+    )  # fmt: skip
+    late = page_attempted(story.incident, old, delivery, 1, story.now)
+    assert late.retry_at is None
+    assert late.facts[0].next_contact is None
+
+
 def test_a_page_that_left_after_the_end_is_recorded() -> None:
     """It went out, so the timeline says so, whatever happened meanwhile."""
     story = a_story(sms="retryable", email="permanent", voice="permanent")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from domain.aggregate import Aggregate, Effect, next_message_try, next_page_try
 from domain.durations import format_duration, parse_duration
 from domain.errors import Problem, TransitionError, UnknownNameError
+from domain.facts import Noted
 from domain.names import nearest, require_known
 from domain.policy.model import Policy
 from domain.priority import OpenIncident, default_priority, rank_among
@@ -148,9 +149,11 @@ def test_the_waits_between_tries_grow_and_end() -> None:
 
 
 def test_an_effect_is_wanted_once_until_it_is_settled() -> None:
-    """Settling twice and postponing what is gone do nothing."""
+    """Wanting it again keeps its tries; settling twice and postponing what is gone do nothing."""
     subject = Aggregate(id="x", effects={"k": Effect(key="k", kind="remind")})
     subject.postpone("k", T0)
+    again = Effect(key="k", kind="remind")
+    subject.record(Noted(text="t"), T0, follows=lambda *_: [again])
     assert (subject.effects["k"].attempt, subject.effects["k"].next_try) == (1, T0)
     subject.settle("k")
     subject.settle("k")

@@ -107,7 +107,9 @@ def assert_one(system: System, vendor: SendGridFake, services: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("service", "request_of"), [("swallowed-hook", hook), ("swallowed-call", declaration)]
+    ("service", "request_of"),
+    [("swallowed-hook", hook), ("swallowed-call", declaration)],
+    ids=["webhook", "declaration"],
 )
 def test_retry_after_a_swallowed_answer_makes_no_second_incident(
     system: System,

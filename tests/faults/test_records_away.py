@@ -49,6 +49,7 @@ def replaced_by_a_folder(system: System) -> Iterator[None]:
         ("locked", locked, "ann", "bob"),
         ("replaced", replaced_by_a_folder, "cyd", "dan"),
     ],
+    ids=["locked", "replaced by a folder"],
 )
 def test_pages_and_acknowledgements_go_on_without_the_records(
     system: System, vendor: SendGridFake, service: str, fault: object, first: str, second: str

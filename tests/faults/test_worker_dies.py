@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from tests.fakes.sendgrid import Manner, SendGridFake
 from tests.faults.conftest import address
@@ -22,33 +25,33 @@ LADDERS = {
 }
 
 
-def test_page_survives_a_worker_killed_after_the_vendor_took_it(
-    system: System, vendor: SendGridFake
-) -> None:
-    """Killed between accept and record: not lost, at most two sends, one key, the record catches up."""
+@dataclass(frozen=True)
+class CutOff:
+    """A page that the vendor took from a worker that was killed before it could say so."""
+
+    incident: str
+    at: float
+    old_pid: int
+
+
+@pytest.fixture(scope="module")
+def cut_off(shared: System, vendor: SendGridFake) -> CutOff:
+    """The kill comes first; what it leads to shows while other stories go on."""
     vendor.manners[address("ann")] = Manner(mood="accept_then_hang", times=1)
-    incident = system.declare("cut")
+    incident = shared.declare("cut")
     eventually(lambda: vendor.calls_for(incident, accepted=True), 5, "the page at the vendor")
-    old = system.kill("worker")
-    new = system.restarted("worker", old, within=1.0)
-    eventually(lambda: f"worker restarted (pid {new})" in system.said(), 1, "a line that says so")
-    assert f"worker (pid {old}) died with code -9: restarting" in system.said()
-    assert system.alert("next").status_code == 202
+    return CutOff(incident, time.monotonic(), shared.kill("worker"))
+
+
+def test_killed_worker_is_restarted_within_a_second_and_pages(
+    cut_off: CutOff, shared: System, vendor: SendGridFake
+) -> None:
+    """A line says so, the ready file names the new process, and the next page leaves in time."""
+    new = shared.restarted("worker", cut_off.old_pid, 1.0 - (time.monotonic() - cut_off.at))
+    eventually(lambda: f"worker restarted (pid {new})" in shared.said(), 1, "a line that says so")
+    assert f"worker (pid {cut_off.old_pid}) died with code -9: restarting" in shared.said()
+    assert shared.alert("next").status_code == 202
     eventually(lambda: vendor.sent_to(address("bob")), 15, "a page from the new worker")
-    # The attempt that was cut is given up after 12 s, and comes again at once under its key.
-    eventually(lambda: system.facts(incident, "page_sent"), 20, "the page on the timeline")
-    sent = vendor.calls_for(incident, address("ann"), accepted=True)
-    assert len(sent) == 2
-    assert len({call.key for call in sent}) == 1
-    eventually(
-        lambda: [e for e in system.recorded(incident) if e["fact"] == "page_sent"],
-        10,
-        "the records to catch up",
-    )
-    assert [message["state"] for message in system.outbox(incident, "page")] == ["sent"]
-    assert len(system.facts(incident, "page_sent")) == 1
-    never(lambda: len(vendor.calls_for(incident)) > 2, 1.0)
-    assert system.acknowledge(incident, "ann")["status"] == "fixing"
 
 
 def test_worker_told_to_end_during_sends_loses_and_repeats_nothing(
@@ -56,13 +59,16 @@ def test_worker_told_to_end_during_sends_loses_and_repeats_nothing(
 ) -> None:
     """SIGTERM while pages are on their way: each arrives, each exactly once."""
     vendor.manners[address("cyd")] = Manner(delay_seconds=1.0)
+    body = {"service": "sending", "severity": "SEV1", "summary": "Baskets are lost"}
     with ThreadPoolExecutor(8) as people:
-        incidents = list(people.map(lambda n: system.declare("sending", f"{n}"), range(8)))
-    eventually(
-        lambda: len([c for one in incidents for c in vendor.calls_for(one)]) >= 6, 5, "sends"
-    )
+        # A worker that came up a moment ago may only accept them: that is enough here.
+        answers = people.map(lambda _: system.call("POST", "/api/v1/incidents", body), range(8))
+        assert {answer.status_code for answer in answers} <= {201, 202}
+    eventually(lambda: len(vendor.sent_to(address("cyd"))) >= 4, 5, "pages on their way")
     old = system.signal("worker", signal.SIGTERM)
     system.restarted("worker", old, within=8.0)
+    rows = eventually(lambda: len(r := system.incidents("sending")) == 8 and r, 10, "incidents")
+    incidents = [row["id"] for row in rows]
     for incident in incidents:
         eventually(lambda one=incident: system.facts(one, "page_sent"), 15, f"page of {incident}")
     calls = [call for incident in incidents for call in vendor.calls_for(incident)]
@@ -106,6 +112,28 @@ def test_without_a_worker_everything_is_accepted_and_done_once_later(
         return [one for one in ids if len(vendor.calls_for(one)) > 1]
 
     never(repeated, 1.0)
+
+
+def test_page_survives_a_worker_killed_after_the_vendor_took_it(
+    system: System, vendor: SendGridFake, cut_off: CutOff
+) -> None:
+    """Killed between accept and record: not lost, at most two sends, one key, the record catches up."""
+    incident = cut_off.incident
+    # The attempt that was cut is given up after 12 s, and comes again two seconds later.
+    eventually(lambda: system.facts(incident, "page_sent"), 25, "the page on the timeline")
+    sent = vendor.calls_for(incident, address("ann"))
+    assert len(sent) == 2
+    assert len({call.key for call in sent}) == 1
+    assert sent[1].at - cut_off.at < 20
+    eventually(
+        lambda: [e for e in system.recorded(incident) if e["fact"] == "page_sent"],
+        25,
+        "the records to catch up",
+    )
+    assert [message["state"] for message in system.outbox(incident, "page")] == ["sent"]
+    assert len(system.facts(incident, "page_sent")) == 1
+    assert system.acknowledge(incident, "ann")["status"] == "fixing"
+    assert len(vendor.calls_for(incident, address("ann"))) == 2
 
 
 def test_ten_quick_deaths_are_answered_at_once(system: System, vendor: SendGridFake) -> None:
