@@ -44,9 +44,16 @@ from records.policy_file import read_policy
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.writes import RecordsWriter
+from starter.intake import FORMATS
 from starter.logs import configure_logs
 from starter.security import LINK_SECRET_FILE, LinkSigner
-from starter.settings import Settings, load_settings, with_files
+from starter.settings import (
+    Settings,
+    SettingsError,
+    load_settings,
+    refuse_unknown_settings,
+    with_files,
+)
 from starter.temporal_setup import connect_and_prepare, start_desks
 from templates.renderer import Renderer
 from workflows.contract import PAGE_QUEUE, TASK_QUEUE
@@ -233,7 +240,7 @@ def adopt_policy(settings: Settings) -> None:
     """
     store = PolicyStore(settings.data_dir)
     try:
-        store.adopt(read_policy(settings.policy))
+        store.adopt(read_policy(settings.policy, formats=tuple(FORMATS)))
     except PolicyError as error:
         version, _ = store.current()
         problems = [str(problem) for problem in error.problems]
@@ -249,7 +256,8 @@ def main(queue: str = "all") -> int:
     settings = load_settings()
     try:
         adopt_policy(settings)
-    except PolicyError as error:
+        refuse_unknown_settings(environment, PolicyStore(settings.data_dir).current()[1])
+    except (PolicyError, SettingsError) as error:
         print("\n".join(f"error: {problem}" for problem in error.problems), file=sys.stderr)
         return 2
     asyncio.run(run(settings, environment, queue))

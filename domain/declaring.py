@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from domain.commands.base import MAX_KEY_CHARS
+from domain.commands.base import MAX_KEY_CHARS, is_plain
 from domain.errors import CommandError, Problem
 from domain.names import require_known
 from domain.policy.slice import PolicySlice
@@ -58,7 +58,7 @@ def parse_declaration(body: Any, service: str | None = None) -> Declaration:
     problems = [
         Problem(where=f"/{name}", detail=f"expected a string of at most {MAX_KEY_CHARS} characters")
         for name in ("actor", "key")
-        if not isinstance(body.get(name), str | None) or len(body.get(name) or "") > MAX_KEY_CHARS
+        if body.get(name) is not None and not is_plain(body[name])
     ]
     declare: Declare | None = None
     try:

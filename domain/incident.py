@@ -213,7 +213,9 @@ class Incident(Aggregate):
         position = self.rank.position if self.rank else None
         return data | {
             "major": self.is_major,
-            "rank": {"position": position, "of": self.rank.of} if self.rank else None,
+            "rank": {"position": position, "of": self.rank.of}
+            if self.rank and self.is_open
+            else None,
             "incident_manager": self.incident_manager,
             "assessment": self.assessment.answered(),
             "open_questions": self.assessment.open_questions(),

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import FrameType
 
 from domain.errors import PolicyError
-from domain.policy.model import Policy
 from records.policy_file import LoadedPolicy, read_policy
 from records.policy_store import PolicyStore
 from starter.data_folder import DataFolder, FolderError, write_json
@@ -30,8 +29,7 @@ from starter.security import closed_integrations, ensure_token
 from starter.settings import (
     SettingsError,
     load_settings,
-    referenced_settings,
-    unknown_settings,
+    refuse_unknown_settings,
 )
 
 START_SECONDS = 60.0
@@ -60,17 +58,6 @@ class UpOptions:
     temporal_port: int = 7233
     temporal_ui_port: int = 8233
     ready_file: Path | None = None
-
-
-def refuse_unknown_settings(environment: Mapping[str, str], policy: Policy) -> None:
-    """Refuse a `TOCSIN_*` that means nothing: a typo would change nothing, in silence.
-
-    Raises:
-        SettingsError: naming each with the nearest valid one.
-    """
-    unknown = unknown_settings(environment, referenced_settings(policy))
-    if unknown:
-        raise SettingsError(unknown)
 
 
 def say(text: str) -> None:

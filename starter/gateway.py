@@ -143,7 +143,9 @@ class Gateway:
             is_what_it_is = name == "close" and known.get("status") == "closed"
             if is_what_it_is or await self._was_answered(timeline_id, key):
                 return Answered(view=known)
-            raise TransitionError(name, str(known.get("status")), []) from None
+            status = str(known.get("status"))
+            why = f"{name} is not possible: the postmortem is {status} and its workflow is gone"
+            raise TransitionError(name, status, [], why=why) from None
         if view is None:
             return Accepted()
         await self.records.store_postmortem(incident_id, view)

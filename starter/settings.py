@@ -212,3 +212,14 @@ def referenced_settings(policy: Policy) -> set[str]:
     """The environment variables that a policy reads."""
     keys = (integration.key for integration in policy.integrations.values())
     return {key.removeprefix("env:") for key in keys if key.startswith("env:")}
+
+
+def refuse_unknown_settings(environ: Mapping[str, str], policy: Policy) -> None:
+    """Refuse a `TOCSIN_*` that means nothing: a typo would change nothing, in silence.
+
+    Raises:
+        SettingsError: naming each with the nearest valid one.
+    """
+    unknown = unknown_settings(environ, referenced_settings(policy))
+    if unknown:
+        raise SettingsError(unknown)

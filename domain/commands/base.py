@@ -60,6 +60,14 @@ class Request(BaseModel):
     key: str | None = None
 
 
+def is_plain(text: Any) -> bool:
+    """Whether something is a string that every database and every JSON can hold as a key."""
+    if not isinstance(text, str) or len(text) > MAX_KEY_CHARS or "\x00" in text:
+        return False
+    # Half of a surrogate pair is no character: it cannot be written as UTF-8.
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def allowed_commands(status: Status, commands: Mapping[str, type[Command]]) -> list[str]:
     """Names of the commands that the state takes."""
     return sorted(name for name, command in commands.items() if status in command.allowed)
@@ -78,9 +86,9 @@ def parse_body(command: type[Command], body: Any) -> Request:
     fields = {name: value for name, value in body.items() if name not in ("actor", "key")}
     problems = []
     actor, key = body.get("actor"), body.get("key")
-    if not isinstance(actor, str | None) or (isinstance(actor, str) and not actor.strip()):
+    if actor is not None and (not is_plain(actor) or not actor.strip()):
         problems.append(Problem(where="/actor", detail="expected the key of a person"))
-    if not isinstance(key, str | None) or len(key or "") > MAX_KEY_CHARS:
+    if key is not None and not is_plain(key):
         detail = f"expected a string of at most {MAX_KEY_CHARS} characters"
         problems.append(Problem(where="/key", detail=detail))
     parsed: Command | None = None

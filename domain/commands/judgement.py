@@ -17,6 +17,9 @@ from domain.names import require_known
 from domain.policy.model import PageWhen
 from domain.priority import PRIORITIES
 
+MAX_COUNT = 10**12
+"""Largest number of people or cases; every client and database can hold it."""
+
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]
 
 
@@ -53,9 +56,9 @@ class Assess(Command):
     employee_impact: Text | None = None
     symptoms: Text | None = None
     affected: Affected | None = None
-    affected_count: int | None = Field(None, ge=0)
+    affected_count: int | None = Field(None, ge=0, le=MAX_COUNT)
     started_at: Instant | None = None
-    support_cases: int | None = Field(None, ge=0)
+    support_cases: int | None = Field(None, ge=0, le=MAX_COUNT)
     factors: list[ShortText] | None = Field(None, max_length=20)
     confirmed: bool | None = None
     severity: str | None = None

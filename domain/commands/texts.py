@@ -11,7 +11,13 @@ from domain.commands.base import limited
 
 
 def _aware(at: datetime) -> datetime:
-    """A time without a zone is UTC."""
+    """A time without a zone is UTC.
+
+    Raises:
+        ValueError: at the ends of the calendar, where a change of zone is no time any more.
+    """
+    if not 1970 <= at.year <= 2999:
+        raise ValueError("must lie between the years 1970 and 2999")
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

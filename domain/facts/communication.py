@@ -40,7 +40,7 @@ class AssessmentAsked(Fact):
     known: dict[str, Any]
 
     def sentence(self) -> str:
-        found = "; ".join(f"{k.replace('_', ' ')}: {v}" for k, v in self.known.items() if v)
+        found = "; ".join(f"{k.replace('_', ' ')}: {_said(v)}" for k, v in self.known.items() if v)
         return f"Assessment asked for: {len(self.questions)} questions open. Known: {found or 'nothing'}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
@@ -155,6 +155,13 @@ class OperatorTold(Fact):
 
     def sentence(self) -> str:
         return f"Operator told: {self.what}"
+
+
+def _said(value: Any) -> str:
+    """A value that was found out, in a sentence; of an incident its id says enough."""
+    if isinstance(value, list):
+        return ", ".join(_said(item) for item in value)
+    return str(value.get("id", value)) if isinstance(value, dict) else str(value)
 
 
 def _whom(deliveries: list[Delivery]) -> str:

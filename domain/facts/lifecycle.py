@@ -89,7 +89,10 @@ class Assessed(Fact):
     answers: dict[str, Any]
 
     def sentence(self) -> str:
-        parts = [f"{name.replace('_', ' ')}: {value}" for name, value in self.answers.items()]
+        parts = [
+            f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}"
+            for name, value in self.answers.items()
+        ]
         return "Assessed: " + "; ".join(parts)
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from domain.aggregate import Fact
-from domain.commands.base import MAX_KEY_CHARS
+from domain.commands.base import MAX_KEY_CHARS, is_plain
 from domain.commands.texts import Instant, ShortText, Text
 from domain.errors import CommandError, Problem, TransitionError
 from domain.names import nearest, require_known
@@ -195,10 +195,10 @@ def parse_postmortem_command(name: str, body: Any) -> tuple[PostmortemCommand, s
         detail = f"expected one JSON object, got {type(body).__name__}"
         raise CommandError(name, [Problem(where="", detail=detail)])
     actor = body.get("actor")
-    if not isinstance(actor, str | None):
+    if actor is not None and not is_plain(actor):
         raise CommandError(name, [Problem(where="/actor", detail="expected the key of a person")])
     key = body.get("key")
-    if not isinstance(key, str | None) or len(key or "") > MAX_KEY_CHARS:
+    if key is not None and not is_plain(key):
         detail = f"expected a string of at most {MAX_KEY_CHARS} characters"
         raise CommandError(name, [Problem(where="/key", detail=detail)])
     fields = {key: value for key, value in body.items() if key not in ("actor", "key")}

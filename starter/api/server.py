@@ -29,8 +29,7 @@ from starter.settings import (
     Settings,
     SettingsError,
     load_settings,
-    referenced_settings,
-    unknown_settings,
+    refuse_unknown_settings,
 )
 from starter.temporal_link import TemporalLink, connect
 
@@ -76,9 +75,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> PolicyStore:
         _, policy = policies.current()
     except PolicyError:
         policy = policies.reload(settings.policy, formats=tuple(FORMATS)).policy
-    unknown = unknown_settings(environ, referenced_settings(policy))
-    if unknown:
-        raise SettingsError(unknown)
+    refuse_unknown_settings(environ, policy)
     for line in closed_integrations(policy, environ):
         log.warning("integration.closed", why=line)
     return policies

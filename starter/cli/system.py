@@ -108,7 +108,7 @@ def publish(
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Write the status page as static files, as after every external update."""
+    """Write the public status page as a static file into the data folder."""
     from starter.cli import tables
 
     write = Write(actor, key, output)

@@ -122,6 +122,7 @@ def test_a_body_is_read_with_actor_and_key() -> None:
         ({"summary": "s", "actor": 3, "key": 4}, {"/actor", "/key"}),
         ({"summary": 3, "actor": 3}, {"/actor", "/summary"}),
         ({"summary": "s", "key": "k" * 501}, {"/key"}),
+        ({"summary": "s", "key": "\ud800", "actor": "nul \x00"}, {"/key", "/actor"}),
     ],
 )
 def test_every_mistake_of_a_declaration_is_named(body: Any, where: set[str]) -> None:

@@ -171,7 +171,7 @@ def test_only_what_is_about_the_actor_needs_one(said: dict[str, Any]) -> None:
     assert refused == NEEDS_PERSON
 
 
-@pytest.mark.parametrize("actor", [3, ["alice"], "", "  "])
+@pytest.mark.parametrize("actor", [3, ["alice"], "", "  ", "al\x00ice", "\ud800", "a" * 501])
 def test_an_actor_of_the_wrong_shape_is_refused(actor: Any) -> None:
     """An actor is the key of a person."""
     with pytest.raises(CommandError) as caught:
@@ -226,6 +226,9 @@ def test_a_name_that_does_not_exist_is_refused(name: str, body: dict[str, Any], 
         ("assess", {"affected_count": -1}),
         ("assess", {"support_cases": -1}),
         ("assess", {"started_at": "yesterday"}),
+        ("assess", {"started_at": "0001-01-01T00:00:00+14:00"}),
+        ("assess", {"started_at": "9999-12-31T23:59:59-14:00"}),
+        ("assess", {"affected_count": 10**30}),
         ("assess", {"factors": "security"}),
         ("publish_update", {"audience": "everybody", "text": "t"}),
         ("publish_update", {"audience": "internal", "text": "t", "status": "resolved"}),
@@ -254,7 +257,7 @@ def test_a_long_text_within_the_limit_is_taken() -> None:
 def test_a_key_travels_with_the_request() -> None:
     """The caller's key makes asking twice answer once; it is no field of the command."""
     assert parse_body(COMMANDS["note"], {"text": "t", "key": "k-1"}).key == "k-1"
-    for odd in (1, "k" * (MAX_KEY_CHARS + 1)):
+    for odd in (1, "k" * (MAX_KEY_CHARS + 1), "nul \x00", "half a pair \ud800"):
         with pytest.raises(CommandError) as caught:
             parse_body(COMMANDS["note"], {"text": "t", "key": odd})
         assert [p.where for p in caught.value.problems()] == ["/key"]

@@ -169,7 +169,7 @@ def test_mistakes_in_a_body_are_named(name: str, body: dict[str, Any], where: st
     assert caught.value.problems()[0].where == where
 
 
-@pytest.mark.parametrize("body", [None, [], "x", {"actor": 3}])
+@pytest.mark.parametrize("body", [None, [], "x", {"actor": 3}, {"actor": "\x00"}, {"key": 3}])
 def test_a_body_that_is_no_object_or_has_an_odd_actor_is_refused(body: Any) -> None:
     """As for the incident's commands."""
     with pytest.raises(CommandError):
