@@ -215,6 +215,7 @@ class World:
         meanwhile = (
             causes.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
             causes.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_UPDATE,
+            causes.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,  # more than it buffers
         )
         failed = [
             event.workflow_task_failed_event_attributes
