@@ -44,7 +44,7 @@ class Alert(BaseModel):
 
     @model_validator(mode="after")
     def _fits_into_a_payload(self) -> Alert:
-        size = len(self.model_dump_json())
+        size = len(self.model_dump_json().encode())
         if size > MAX_ALERT_BYTES:
             raise ValueError(f"at most {MAX_ALERT_BYTES} bytes in one alert, got {size}")
         return self

@@ -69,7 +69,7 @@ class ReportBatch(BaseModel):
     @field_validator("alerts")
     @classmethod
     def _fits_into_an_incident(cls, value: list[Alert]) -> list[Alert]:
-        size = sum(len(alert.model_dump_json()) for alert in value)
+        size = sum(len(alert.model_dump_json().encode()) for alert in value)
         if size > MAX_BATCH_BYTES:
             raise ValueError(f"at most {MAX_BATCH_BYTES} bytes of alerts in one batch, got {size}")
         return value

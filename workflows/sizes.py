@@ -27,7 +27,7 @@ MAX_ACTOR_CHARS = 200
 
 def size_of(entry: Entry) -> int:
     """Bytes of a fact in a payload."""
-    return len(entry.model_dump_json())
+    return len(entry.model_dump_json().encode())
 
 
 def next_to_record(unrecorded: Sequence[Entry]) -> list[Entry]:
@@ -47,7 +47,7 @@ def require_room(name: str, body: Any, subject: Aggregate) -> None:
     Raises:
         CommandError: it is.
     """
-    if len(str(body)) > LONG_TEXT and len(subject.model_dump_json()) > STATE_BYTES:
+    if len(str(body)) > LONG_TEXT and len(subject.model_dump_json().encode()) > STATE_BYTES:
         why = f"more than {STATE_BYTES} bytes are written down already: link a document instead"
         raise CommandError(name, [Problem(where="", detail=why)])
 

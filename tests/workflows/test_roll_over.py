@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import uuid
 from collections import Counter
@@ -142,8 +143,7 @@ async def test_commands_in_flight_are_answered_once_across_runs(tmp_path: Path) 
         view = await patiently(world, incident, "observe", "bob", text=keys[-1], key=keys[-1])
         assert view["status"] == "resolved"
         observed = await world.facts(incident, "observed")
-        assert [e["data"]["text"] for e in observed].sort() == keys.sort()
-        assert len(observed) == 240
+        assert Counter(e["data"]["text"] for e in observed) == Counter(keys)
         assert len(await world.facts(incident, "acknowledged")) == 1
         later = await world.timeline(incident)
         assert not [e for e in later[before:] if e["fact"] in ("observed", "command_refused")]
@@ -154,8 +154,6 @@ async def test_commands_in_flight_are_answered_once_across_runs(tmp_path: Path) 
 
 def _carried(started: Any) -> dict[str, Any]:
     """The state in the input of a run."""
-    import json
-
     attributes = started.workflow_execution_started_event_attributes
     state = json.loads(attributes.input.payloads[0].data)["carried"]["state"]
     return dict(state)
@@ -285,6 +283,7 @@ async def test_deadlines_attributes_and_card_are_the_same_after_rolling(tmp_path
         await world.eventually(lambda: len(world.outbox("external_update")) == 1)
         await world.eventually(lambda: _settled(world, incident))
         due = (await world.status(incident))["next_update_due"]
+        sent = len(world.outbox())
         card = await _card(world, incident)
         timer = await _timer(world, incident)
         await make_roll(world, incident)
@@ -304,8 +303,7 @@ async def test_deadlines_attributes_and_card_are_the_same_after_rolling(tmp_path
         await world.eventually(lambda: _timer(world, incident))
         after = await _timer(world, incident)
         assert abs((after - timer).total_seconds()) < 1
-        assert len(world.outbox("page")) == 1
-        assert len(world.outbox("internal_update")) == 1
+        assert len(world.outbox()) == sent
 
 
 async def _settled(world: World, incident: str) -> bool:
