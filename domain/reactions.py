@@ -283,9 +283,9 @@ def _cleared(
 
 
 def _settle(incident: Incident) -> Effect:
-    return Effect(
-        key=f"{incident.id}/settle/{incident.seq + 1}", kind="settle", input={"alerts": []}
-    )
+    seq = incident.seq + 1
+    data = {"alerts": [], "seq": seq}
+    return Effect(key=f"{incident.id}/settle/{seq}", kind="settle", input=data)
 
 
 def _finals(incident: Incident, *, always_internal: bool) -> Iterable[Effect]:
@@ -323,7 +323,9 @@ def _postmortem(incident: Incident, actor: str) -> Effect:
 
 
 def _reopened(incident: Incident, fact: f.Reopened, at: datetime, actor: str) -> Iterable[Effect]:
-    yield Effect(key=f"{incident.id}/reopened/{incident.seq + 1}", kind="tell_desk_reopened")
+    seq = incident.seq + 1
+    key = f"{incident.id}/reopened/{seq}"
+    yield Effect(key=key, kind="tell_desk_reopened", input={"seq": seq})
 
 
 _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effect]]] = {

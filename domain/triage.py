@@ -68,6 +68,8 @@ class DeskState(BaseModel):
     """Answers to declarations by key, the last 200."""
     fold: Fold = "service"
     """How the last report was to be folded; alerts that are given back follow it."""
+    heard: dict[str, int] = {}
+    """Number of the fact behind the last word of each incident."""
     batches: list[str] = []
     """Keys of the last report batches, so that one delivered twice counts once."""
 
@@ -76,6 +78,20 @@ class DeskState(BaseModel):
             raise LookupError(f"desk {self.service} does not know its next number yet")
         number, self.next_number = self.next_number, self.next_number + 1
         return number
+
+    def is_news(self, incident: str, seq: int) -> bool:
+        """Tell whether a word from an incident is newer than the last one, and remember it.
+
+        Its words travel one by one and are repeated until delivered, so that an old "settled" may
+        arrive after the "reopened" that followed it.
+        """
+        if seq < self.heard.get(incident, 0):
+            return False
+        self.heard.pop(incident, None)
+        self.heard[incident] = seq
+        while len(self.heard) > SETTLED_KEPT * 4:
+            del self.heard[next(iter(self.heard))]
+        return True
 
     def settle(self, incident: str, keys: Iterable[str]) -> None:
         """An incident takes no more alerts; may come early, late or twice."""

@@ -90,12 +90,15 @@ class Settled(BaseModel):
     alerts: list[Alert] = []
     key: str = Field("", max_length=MAX_KEY_CHARS)
     """Unique for each hand-back."""
+    seq: int = 0
+    """Number of the incident's fact behind this word: an older one changes nothing."""
 
 
 class ReopenedRef(BaseModel):
     """Signal `reopened` to the desk."""
 
     incident: OpenRef
+    seq: int = 0
 
 
 class DeskSignal(BaseModel):

@@ -211,7 +211,9 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         if not_taken:
             self.subject.hand_backs += 1
             key = f"{self.subject.id}/hand-back/{self.subject.hand_backs}"
-            effect = Effect(key=key, kind="settle", input={"alerts": not_taken})
+            effect = Effect(
+                key=key, kind="settle", input={"alerts": not_taken, "seq": self.subject.seq}
+            )
             self.subject.effects[key] = effect
 
     @workflow.signal(

@@ -57,7 +57,7 @@ async def resolve_page(flow: IncidentWorkflow, effect: Effect) -> None:
         targets=["catch_all"] if run.is_paging_catch_all or step is None else step.targets,
         reason=run.reason,
         late=bool(effect.input.get("late")),
-        wait_for_working_hours=run.wait_for_working_hours and not run.is_paging_catch_all,
+        wait_for_working_hours=run.wait_for_working_hours,
     )
     try:
         answer: m.ResolvedPage = await workflow.execute_local_activity(
@@ -206,7 +206,11 @@ async def settle(flow: IncidentWorkflow, effect: Effect) -> None:
     incident = flow.subject
     alerts = [Alert.model_validate(alert) for alert in effect.input.get("alerts", [])]
     body = Settled(
-        incident=incident.id, keys=list(incident.alerts)[-100:], alerts=alerts, key=effect.key
+        incident=incident.id,
+        keys=list(incident.alerts)[-100:],
+        alerts=alerts,
+        key=effect.key,
+        seq=effect.input.get("seq", 0),
     )
     await _signal_desk(flow, "settled", body.model_dump(mode="json"))
     incident.settle(effect.key)
@@ -222,7 +226,8 @@ async def tell_desk_reopened(flow: IncidentWorkflow, effect: Effect) -> None:
         raised_at=incident.raised_at,
         keys=list(incident.alerts)[-100:],
     )
-    await _signal_desk(flow, "reopened", ReopenedRef(incident=ref).model_dump(mode="json"))
+    word = ReopenedRef(incident=ref, seq=effect.input.get("seq", 0))
+    await _signal_desk(flow, "reopened", word.model_dump(mode="json"))
     incident.settle(effect.key)
 
 

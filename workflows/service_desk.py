@@ -252,6 +252,8 @@ class ServiceDesk:
                 # A desk that was reset or restored: the same cause is ours, another took the number.
                 if await self._cause_of(incident_id) != cause:
                     continue
+            if incident_id in self._state.settled:
+                return incident_id  # it was over before its start was reported to us
             self._state.open[incident_id] = OpenRef(
                 id=incident_id,
                 severity=incident.severity,
@@ -339,7 +341,8 @@ class ServiceDesk:
         except (ValidationError, CommandError) as error:
             self._refuse("settled", f"{error}; sent: {shown(args)}")
             return
-        self._state.settle(settled.incident, settled.keys)
+        if self._state.is_news(settled.incident, settled.seq):
+            self._state.settle(settled.incident, settled.keys)
         is_repeat = bool(settled.key) and self._state.has_seen(settled.key)
         if settled.alerts and not is_repeat:
             # Before anything newer: they were accepted earlier.
@@ -350,11 +353,12 @@ class ServiceDesk:
     @workflow.signal(name="reopened", description="An incident takes alerts again")
     def take_reopened(self, *args) -> None:  # type: ignore[no-untyped-def]
         try:
-            self._state.reopen(
-                contract.ReopenedRef.model_validate(one_object("reopened", args)).incident
-            )
+            word = contract.ReopenedRef.model_validate(one_object("reopened", args))
         except (ValidationError, CommandError) as error:
             self._refuse("reopened", f"{error}; sent: {shown(args)}")
+            return
+        if self._state.is_news(word.incident.id, word.seq):
+            self._state.reopen(word.incident)
 
     @workflow.signal(dynamic=True)
     def take_anything_else(self, name: str, args: Sequence[RawValue]) -> None:

@@ -81,7 +81,7 @@ class Edit(PostmortemCommand):
                 fields=dict(self.fields),
                 owner=self.owner,
                 category=self.category,
-                back_to_draft=was_approved,
+                needs_new_review=was_approved,
             )
         ]
 

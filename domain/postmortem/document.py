@@ -136,7 +136,7 @@ class Edited(PostmortemFact):
     fields: dict[str, str] = {}
     owner: str | None = None
     category: str | None = None
-    back_to_draft: bool = False
+    needs_new_review: bool = False
 
     def sentence(self) -> str:
         parts = [
@@ -150,7 +150,7 @@ class Edited(PostmortemFact):
         subject.fields = {**subject.fields, **self.fields}
         subject.owner = self.owner or subject.owner
         subject.category = self.category or subject.category
-        if self.back_to_draft:
+        if self.needs_new_review:
             subject.status, subject.approvers = PostmortemStatus.IN_REVIEW, []
             subject.approved_at = None
 

@@ -238,7 +238,7 @@ class Story:
             return ResolvedPage()
         is_catch_all = run.is_paging_catch_all or run.step >= len(run.plan.steps)
         until = self.outside.hold(self.now)
-        if run.wait_for_working_hours and not run.is_paging_catch_all and until is not None:
+        if run.wait_for_working_hours and until is not None:
             return ResolvedPage(hold_until=until)
         names = ["catch_all"] if is_catch_all else run.plan.steps[run.step].targets
         people = list(dict.fromkeys(p for name in names for p in self.outside.people(name)))

@@ -121,6 +121,15 @@ def test_a_reopened_incident_takes_alerts_again_and_knows_its_keys() -> None:
     assert desk.open["checkout-1"].keys == ["cpu", "disk"]
 
 
+def test_an_old_word_of_an_incident_changes_nothing() -> None:
+    """A "settled" that was delayed until after the "reopened" behind it does not close the incident."""
+    desk = a_desk(a_ref(1, "a"))
+    assert desk.is_news("checkout-1", 20)
+    assert not desk.is_news("checkout-1", 12)
+    assert desk.is_news("checkout-1", 20), "the same word again is harmless"
+    assert desk.is_news("checkout-2", 1)
+
+
 def test_what_a_desk_remembers_is_bounded() -> None:
     """Keys, settled incidents, answers and batches: the oldest go first."""
     desk = a_desk(a_ref(1))

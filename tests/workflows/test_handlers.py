@@ -178,10 +178,7 @@ async def test_every_command_survives_garbage(world: World) -> None:
 async def test_sizes_that_no_payload_could_repeat_are_refused_in_short(world: World) -> None:
     """A megabyte as text, name, key or field: a short refusal, and the incident can still roll over."""
     incident = await world.declare()
-    names = ["note", "acknowledge", "delegate"]
-    sent = 0
-    for name in names:
-        sent += await send_both_ways(world, incident, [name], huge(name), at_once=1)
+    sent = await send_both_ways(world, incident, ["note"], huge("note"), at_once=1)
     found = await refused(world, incident, sent)
     assert all(len(json.dumps(entry)) < 10_000 for entry in found)
     assert all(len(entry["actor"]) <= 200 for entry in found)
@@ -297,7 +294,7 @@ async def test_a_desk_survives_garbage_and_numbers_the_next_incident(world: Worl
     desk = desk_id("lab")
     kinds = GARBAGE | huge("declare")
     for name in ("report", "declare", "settled", "reopened", "reprot"):
-        for args in kinds.values():
+        for args in (kinds if name == "declare" else GARBAGE).values():
             await world.signal(desk, name, *args)
     for kind, args in kinds.items():
         error = await refusal_of(world, desk, "declare", args)

@@ -1,0 +1,214 @@
+"""Records the histories that every release must replay: `python -m tests.replay.record`.
+
+Short stories on a time-skipping server, one history for each path through a workflow. Run it by hand,
+before a first release, or to add a path; a history of a released version is never recorded anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.world import World, a_world, an_alert
+
+HERE = Path(__file__).parent
+NOT_KEPT = (
+    "identity",
+    "requestId",
+    "stickyAttributes",
+    "binaryChecksum",
+    "stackTrace",
+    "historySizeBytes",
+)
+"""Of the machine that recorded, and without weight for a replay."""
+
+Story = Callable[[World], Awaitable[dict[str, tuple[str, int]]]]
+"""Plays, and answers with the paths that were walked: name -> (workflow id, number of the run)."""
+
+
+async def closed_with_postmortem(world: World) -> dict[str, tuple[str, int]]:
+    """Acknowledged, confirmed, informed, delegated, resolved, reopened, resolved; actions until done."""
+    incident = await world.declare()
+    await world.command(incident, "acknowledge", "alice")
+    await world.eventually(lambda: world.outbox("role"))
+    await world.command(incident, "assess", "alice", confirmed=True, symptoms="timeouts")
+    await world.eventually(lambda: world.outbox("external_update"))
+    await world.command(incident, "delegate", "alice", role="communications_manager", to="bob")
+    await world.command(incident, "accept_role", "bob", role="communications_manager")
+    await world.command(
+        incident, "publish_update", "bob", audience="external", text="We look at it"
+    )
+    await world.signal(incident, "note", {"actor": "bob", "text": "pool is full"})
+    await world.signal(incident, "no_such_command", {"actor": "bob"})
+    await world.skip(timedelta(minutes=50))
+    await world.command(incident, "resolve", "alice", summary="larger pool")
+    await world.eventually(lambda: world.outbox("postmortem"))
+    await world.command(incident, "reopen", "alice", reason="it is back")
+    await world.command(incident, "resolve", "alice", summary="much larger pool")
+    pm = f"{incident}/postmortem"
+    await world.eventually(lambda: world.facts(pm, "resolved_again"))
+    await world.skip(timedelta(days=3, hours=1), step=timedelta(hours=12))
+    await world.postmortem(incident, "edit", "alice", fields={"root_cause": "too few connections"})
+    await world.postmortem(incident, "add_action", "alice", text="Alert on the pool", owner="bob")
+    await world.postmortem(incident, "submit", "alice")
+    await world.postmortem(incident, "approve", "carol")
+    await world.skip(timedelta(days=31), step=timedelta(days=1))
+    await world.postmortem(incident, "complete_action", "bob", action="a1")
+    await world.postmortem(incident, "close", "alice")
+    await world.eventually(lambda: _has(world, incident, "closed"))
+    await _ended(world, incident)
+    return {
+        "incident-closed": (incident, 0),
+        "postmortem-with-actions": (pm, 0),
+        "desk-declaring": ("desk/checkout", 0),
+    }
+
+
+async def escalated_and_exhausted(world: World) -> dict[str, tuple[str, int]]:
+    """Nobody answers: steps, rounds, catch-all; then an expert is called, and somebody takes it."""
+    incident = await world.declare(severity="SEV2")
+    await world.skip(timedelta(minutes=80))
+    await world.command(incident, "escalate", to="person:dana", reason="knows the database")
+    await world.eventually(lambda: _paged(world, "dana"))
+    await world.command(incident, "acknowledge", "dana")
+    await world.eventually(lambda: world.outbox("page_update"))
+    await world.command(incident, "resolve", "dana", summary="failed over")
+    await world.eventually(lambda: world.outbox("postmortem"))
+    return {"incident-exhausted": (incident, 0)}
+
+
+async def cancelled(world: World) -> dict[str, tuple[str, int]]:
+    """A false alarm by night that waited for working hours, made worse and cancelled."""
+    incident = await world.declare(severity="SEV3")
+    await world.eventually(lambda: world.facts(incident, "page_held", "step_paged"))
+    await world.command(incident, "set_severity", "carol", severity="SEV1", reason="worse")
+    await world.eventually(lambda: world.outbox("page"))
+    await world.command(incident, "cancel", "carol", reason="false alarm")
+    await _ended(world, incident)
+    return {"incident-cancelled": (incident, 0)}
+
+
+async def rolled_over(world: World) -> dict[str, tuple[str, int]]:
+    """Continued as new with commands all the while."""
+    incident = await world.declare()
+    await world.command(incident, "acknowledge", "alice", key="first")
+    for number in range(14):
+        await world.command(incident, "note", "alice", text=f"note {number}")
+    await world.command(incident, "acknowledge", "alice", key="first")
+    await world.command(incident, "resolve", "alice", summary="fixed")
+    await world.eventually(lambda: world.outbox("postmortem"))
+    return {"incident-rolled-over": (incident, 0), "incident-after-rolling": (incident, 1)}
+
+
+async def folding(world: World) -> dict[str, tuple[str, int]]:
+    """Alerts raise, join, clear, come too late, and raise a related incident; the desk rolls over."""
+    await world.report(an_alert("a", severity="SEV3"))
+    await world.eventually(lambda: _has(world, "checkout-1", "raised"))
+    await world.report(an_alert("a", severity="SEV3"), an_alert("b"))
+    await world.report(an_alert("b", status="resolved"))
+    await world.eventually(lambda: world.facts("checkout-1", "alert_partly_cleared"))
+    await world.command("checkout-1", "resolve", "alice", summary="fixed")
+    late = an_alert("a").model_dump(mode="json")
+    await world.signal("checkout-1", "alerts", [late])
+    await world.eventually(lambda: _has(world, "checkout-2", "raised"))
+    await world.report(an_alert("c"), an_alert("d"), fold="key")
+    await world.eventually(lambda: _has(world, "checkout-4", "raised"))
+    for _ in range(12):
+        await world.report(an_alert("c"))
+    await world.declare("Something else")
+    return {
+        "incident-with-alerts": ("checkout-1", 0),
+        "desk-folding": ("desk/checkout", 0),
+        "desk-after-rolling": ("desk/checkout", 1),
+    }
+
+
+STORIES: dict[Story, dict[str, int]] = {
+    closed_with_postmortem: {},
+    escalated_and_exhausted: {},
+    cancelled: {},
+    rolled_over: {"incident": 70},
+    folding: {"desk": 40},
+}
+"""Each with the history lengths after which workflows continue as new."""
+
+PATHS = (
+    "incident-closed",
+    "incident-exhausted",
+    "incident-cancelled",
+    "incident-rolled-over",
+    "incident-after-rolling",
+    "incident-with-alerts",
+    "postmortem-with-actions",
+    "desk-declaring",
+    "desk-folding",
+    "desk-after-rolling",
+)
+
+
+async def _has(world: World, incident: str, status: str) -> bool:
+    return (await world.status(incident)).get("status") == status
+
+
+async def _paged(world: World, person: str) -> bool:
+    return any(person in m["to"] for m in world.outbox("page"))
+
+
+async def _ended(world: World, workflow: str) -> None:
+    async def look() -> bool:
+        return (await world.handle(workflow).describe()).close_time is not None
+
+    await world.eventually(look)
+
+
+def without_machine(value: Any) -> Any:
+    """A history's JSON without what tells of the machine that recorded it."""
+    if isinstance(value, dict):
+        return {k: without_machine(v) for k, v in value.items() if k not in NOT_KEPT}
+    if isinstance(value, list):
+        return [without_machine(item) for item in value]
+    return value
+
+
+async def record(target: Path) -> list[Path]:
+    """Play every story and write its histories."""
+    written = []
+    for story, limits in STORIES.items():
+        with tempfile.TemporaryDirectory() as data:
+            async with a_world(Path(data), limits=limits) as world:
+                for name, (workflow, number) in (await story(world)).items():
+                    described = await world.handle(workflow).describe()
+                    first = described.raw_info.first_run_id or described.run_id
+                    run = await _run(world, workflow, first, number)
+                    handle = world.client.get_workflow_handle(workflow, run_id=run)
+                    history = json.loads((await handle.fetch_history()).to_json())
+                    file = target / f"{name}.json"
+                    kept = {"workflow_id": workflow, "history": without_machine(history)}
+                    file.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+                    written.append(file)
+    return written
+
+
+async def _run(world: World, workflow: str, first: str, number: int) -> str:
+    """The id of a workflow's run, counted from 0."""
+    run = first
+    for _ in range(number):
+        handle = world.client.get_workflow_handle(workflow, run_id=run)
+        last = [event async for event in handle.fetch_history_events()][-1]
+        run = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return run
+
+
+if __name__ == "__main__":
+    for path in asyncio.run(record(HERE)):
+        print(f"{path.name}: {path.stat().st_size // 1024} KiB")
+    sys.stdout.flush()
+    # A process that has held a Temporal client may abort while the interpreter ends.
+    os._exit(0)
