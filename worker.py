@@ -66,6 +66,8 @@ GRACE = timedelta(seconds=5)
 """For what runs when the worker is told to stop; a page attempt that is cut comes again under its key."""
 STICKY = timedelta(seconds=2)
 """After a kill, a cached incident's task waits this long for the dead worker; the default costs 10 s."""
+RECORDS_HEAD_START = timedelta(seconds=1)
+"""How long a starting worker waits for its database before it takes work all the same."""
 PAGE_SLOTS = 100
 SLOTS = 500
 """Recording holds a slot for a second at a time; it waits, it does not work."""
@@ -206,7 +208,10 @@ async def run(settings: Settings, environment: dict[str, str], queue: str = "all
     client = await connect_and_prepare(stop)
     if client is None:
         return
-    await prepare_records(settings)
+    # A database that hangs must not hold up a page: the tables are made beside the work. The short
+    # wait is for the first start, so that its first page knows its rank.
+    preparing = asyncio.create_task(prepare_records(settings))
+    await asyncio.wait({preparing}, timeout=RECORDS_HEAD_START.total_seconds())
     activities = build_activities(client, settings, environment)
     async with AsyncExitStack() as stack:
         for worker in build_workers(client, activities, queue):
@@ -247,14 +252,17 @@ def adopt_policy(settings: Settings) -> None:
         log.exception(
             "policy is broken: the last good one stays", version=version, problems=problems
         )
+    except OSError:
+        version, _ = store.current()
+        log.exception("the policy cannot be kept: the last good one stays", version=version)
 
 
 def main(queue: str = "all") -> int:
     """Run the worker process; see `run`."""
     configure_logs()
-    environment = with_files(os.environ)
-    settings = load_settings()
     try:
+        environment = with_files(os.environ)
+        settings = load_settings()
         adopt_policy(settings)
         refuse_unknown_settings(environment, PolicyStore(settings.data_dir).current()[1])
     except (PolicyError, SettingsError) as error:
@@ -267,8 +275,11 @@ def main(queue: str = "all") -> int:
 def _say_ready(data_dir: Path) -> None:
     """Tell `tocsin up` that this process takes work."""
     ready = data_dir / "run" / "worker.ready"
-    ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.write_text(f"{os.getpid()}\n")
+    try:
+        ready.parent.mkdir(parents=True, exist_ok=True)
+        ready.write_text(f"{os.getpid()}\n")
+    except OSError as error:  # a full disk is no reason not to page
+        log.warning("cannot say that the worker is ready", reason=str(error))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 300_000
 WAIT_SECONDS = 30.0
-WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+SETTLE_MS = 800
+"""After what was waited for is there, the UI still fills in the rest."""
+WIDE, PHONE = ViewportSize(width=1600, height=760), ViewportSize(width=390, height=844)
 
 # Which columns the list shows is kept by the browser, per namespace; the same is set by hand with the
 # button at the right end of the table's head.
@@ -81,7 +83,7 @@ def wait_for(what: str, look: Callable[[], T]) -> T:
 def a_running_system(folder: Path) -> Iterator[Running]:
     """A `tocsin up` that ends with the pictures."""
     ready, data, log = folder / "ready.json", folder / "data", folder / "up.log"
-    command = [sys.executable, "-m", "starter.cli", "up", "--data-dir", str(data)]
+    command = [sys.executable, "-P", "-m", "starter.cli", "up", "--data-dir", str(data)]
     command += ["--policy", str(ROOT / "policy" / "example.yaml"), "--ready-file", str(ready)]
     command += ["--api-port", "0", "--temporal-port", "0", "--temporal-ui-port", "0"]
     own = {k: v for k, v in os.environ.items() if not k.startswith(("TOCSIN_", "TEMPORAL_"))}
@@ -228,6 +230,13 @@ def keep(page: Page, name: str, *, full: bool = False) -> None:
         raise SystemExit(f"error: {file.name} is larger than {MAX_BYTES / 1000:.0f} kB")
 
 
+def scroll_down(page: Page) -> None:
+    """Past the input, which holds a policy and is of no interest here."""
+    page.mouse.move(900, 700)
+    page.mouse.wheel(0, 620)
+    page.wait_for_timeout(SETTLE_MS)
+
+
 def run_id(running: Running, incident: str) -> str:
     """That of the workflow's current run, which the address in the Temporal UI holds."""
     temporal = str(Path(sys.executable).parent / "temporal")
@@ -251,15 +260,22 @@ def take(running: Running, incident: str, browser: Browser) -> None:
     with camera.at(f"{ui}?query={LIST_QUERY}", WIDE) as page:
         page.get_by_text("search-1").first.wait_for()
         keep(page, "temporal-incidents")
-    with camera.at(f"{ui}/{incident}/{run_id(running, incident)}/history", WIDE) as page:
-        page.wait_for_timeout(3000)
+    workflow = f"{ui}/{incident}/{run_id(running, incident)}"
+    with camera.at(f"{workflow}/user-metadata", WIDE) as page:
+        # The card stands in a frame of its own.
+        page.frame_locator("iframe").last.get_by_text("Next:").wait_for()
+        page.wait_for_timeout(SETTLE_MS)
         keep(page, "temporal-incident")
-        print(page.inner_text("body")[:3000])
+    with camera.at(f"{workflow}/history", WIDE) as page:
+        page.get_by_text("Compact", exact=True).first.click()
+        page.get_by_text("Open communications").first.wait_for()
+        scroll_down(page)
+        keep(page, "temporal-history")
     link = link_of(running, incident)
     with camera.at(link, PHONE, dense=True) as page:
         keep(page, "incident-phone")
     with camera.at(link, ViewportSize(width=1280, height=900)) as page:
-        keep(page, "incident-desktop", full=True)
+        keep(page, "incident-desktop")
     with camera.at(f"{running.api_url}/status", ViewportSize(width=1280, height=640)) as page:
         keep(page, "status-page")
 

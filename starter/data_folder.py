@@ -80,8 +80,12 @@ def write_json(path: Path, content: dict[str, Any], mode: int = 0o600) -> None:
     """Write a file in one step, readable by its owner only: it may hold a token."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as out:
-        json.dump(content, out, indent=1)
-        out.write("\n")
-    Path(name).chmod(mode)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(handle, "w") as out:
+            json.dump(content, out, indent=1)
+            out.write("\n")
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -35,6 +35,7 @@ from starter.settings import (
 START_SECONDS = 60.0
 """How long the first start may take; a cold disk and a slow machine included."""
 STOP_SECONDS = 9.0
+WORKER = Path(__file__).resolve().parent.parent / "worker.py"
 
 # Back-to-back work on the development server meets a 50 ms step per hop unless these are raised; one
 # partition keeps urgent-first strict; WAL makes the file database quick and safe against kill -9.
@@ -234,12 +235,14 @@ class Up:
         server = temporal_command(
             self._ports["--temporal-port"], self._ports["--temporal-ui-port"], data / "temporal.db"
         )
-        python = sys.executable
+        # Ours, whatever stands in the folder that somebody happens to start it from: -P keeps that off
+        # the path, and the worker's file is named as it lies beside this package.
+        python = [sys.executable, "-P"]
         logs = data / "logs"
         return [
             Child("temporal", server, inherited, logs / "temporal.log"),
-            Child("worker", [python, "-m", "worker"], environment, logs / "worker.log"),
-            Child("api", [python, "-m", "starter.api.server"], environment, logs / "api.log"),
+            Child("worker", [*python, str(WORKER)], environment, logs / "worker.log"),
+            Child("api", [*python, "-m", "starter.api.server"], environment, logs / "api.log"),
         ]
 
     def _wait_until_ready(self, deadline: float) -> bool:

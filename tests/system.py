@@ -83,7 +83,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 def up_command(folder: Path, policy: Path, *more: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "starter.cli", "up"),
+        *(sys.executable, "-P", "-m", "starter.cli", "up"),
         *("--policy", str(policy), "--data-dir", str(folder), *(more or PORTS)),
     ]
 
@@ -114,7 +114,11 @@ class System:
         command = [*up_command(self.data, self.policy), "--ready-file", str(self.ready_file)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=environment(**self._settings), stdout=log, stderr=subprocess.STDOUT
+                command,
+                env=environment(**self._settings),
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         while not self.ready_file.exists():
             assert self.process.poll() is None, f"up ended:\n{self.said()}"

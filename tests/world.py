@@ -11,11 +11,12 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio import activity
+from google.protobuf.empty_pb2 import Empty
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
@@ -250,11 +251,15 @@ def an_alert(
     )
 
 
+_NOW: ContextVar[datetime | None] = ContextVar("now", default=None)
+
+
 def _clock() -> datetime:
-    """The server's time where an activity runs, so that virtual time reaches the look-ups too."""
-    if activity.in_activity():
-        return activity.info().started_time
-    return datetime.now(UTC)
+    """The server's time where an activity runs, so that virtual time reaches the look-ups too.
+
+    What an activity says of its start is the worker's time where it is a local one.
+    """
+    return _NOW.get() or datetime.now(UTC)
 
 
 class HoldsTime(Interceptor):
@@ -280,6 +285,8 @@ class _HoldingTime(ActivityInboundInterceptor):
         try:
             if counts.skipping:
                 await service.lock_time_skipping(LockTimeSkippingRequest())
+                now = await service.get_current_time(Empty())
+                _NOW.set(now.time.ToDatetime(tzinfo=UTC))
             return await super().execute_activity(input)
         finally:
             counts.running -= 1

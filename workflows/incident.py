@@ -177,7 +177,7 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         return ApplyPolicy.apply(self.subject, current), request.actor, key
 
     async def _pin(self) -> Pinned:
-        """The policy as it is now. Raises ActivityError where it cannot be read in time."""
+        """The policy as it is now. Raises FailureError where it cannot be read in time."""
         request = PinPolicy(service=self.subject.service, type=self.subject.type)
         pinned: Pinned = await workflow.execute_local_activity(
             "pin_policy",

@@ -10,7 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+)
 
 with workflow.unsafe.imports_passed_through():
     from domain import messages as m
@@ -67,7 +72,9 @@ async def resolve_page(flow: IncidentWorkflow, effect: Effect) -> None:
             summary=f"Who is on call: {effect.key}",
             **options.LOOK_UP,
         )
-    except ActivityError as error:
+    except (
+        FailureError
+    ) as error:  # a local activity's failure comes without an ActivityError around it
         flow.fault("resolve_page", error)
         incident.postpone(effect.key, workflow.now() + options.LOOK_UP_RETRY)
         return

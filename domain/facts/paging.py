@@ -15,6 +15,8 @@ from domain.messages import Delivery, PageTarget, PageText, Purpose
 from domain.policy.slice import EscalationPlan, PlanStep
 from domain.priority import Rank
 
+HELD_AT_LEAST = timedelta(minutes=1)
+
 
 class StepDue(Fact):
     """Bookkeeping: a step is being resolved; its clock stands still meanwhile."""
@@ -88,7 +90,8 @@ class PageHeld(Fact):
         )
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        _run(incident, self.run).due_at = self.until
+        # By the clock of whoever looked it up, which may be behind: never ask again at once.
+        _run(incident, self.run).due_at = max(self.until, at + HELD_AT_LEAST)
 
 
 class StepSkipped(Fact):

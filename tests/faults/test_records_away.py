@@ -15,6 +15,7 @@ from tests.system import System, eventually
 LADDERS = {
     "locked": [("ann", "0s"), ("bob", "1s")],
     "replaced": [("cyd", "0s"), ("dan", "1s")],
+    "restarted": [("eve", "0s")],
 }
 
 
@@ -89,3 +90,16 @@ def test_pages_and_acknowledgements_go_on_without_the_records(
     assert {"raised", "page_sent", "acknowledged", "alert_folded"} <= set(facts)
     eventually(lambda: [one["id"] for one in system.incidents(service)] == [incident], 5)
     assert len(vendor.calls_for(incident, f"{first}@example.com")) >= 1
+
+
+def test_worker_that_starts_while_the_records_are_locked_pages_in_time(
+    system: System, vendor: SendGridFake
+) -> None:
+    """A restart does not wait for the database before it takes pages."""
+    with locked(system):
+        old = system.kill("worker")
+        system.restarted("worker", old)
+        assert system.alert("restarted").status_code == 202
+        eventually(lambda: vendor.sent_to("eve@example.com"), 5, "the page")
+    (row,) = eventually(lambda: system.incidents("restarted"), 30, "the incident in the records")
+    eventually(lambda: system.recorded(row["id"]), 5, "its timeline")

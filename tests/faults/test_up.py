@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -36,8 +35,11 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, policy: Path) -> Iterator[System]:
-    """Messages go to files only: nothing here is about a vendor."""
-    running = System(tmp_path_factory.mktemp("up"), policy)
+    """Started from a folder with programs of the same names; messages go to files only."""
+    folder = tmp_path_factory.mktemp("up")
+    for name in ("worker", "domain", "temporalio"):
+        (folder / f"{name}.py").write_text("raise SystemExit('somebody else's program was run')")
+    running = System(folder, policy)
     try:
         running.start()
         yield running
@@ -168,4 +170,12 @@ def test_killed_itself_it_leaves_no_process_and_the_next_one_works(system: Syste
     incident = system.declare("early", "Afterwards")
     assert incident == "early-2"
     eventually(lambda: system.outbox(incident, "page"), 5, "a page")
-    assert os.getpid() not in children
+
+
+def test_closed_terminal_is_a_clean_end(system: System) -> None:
+    """The hang-up of a terminal stops all in order, as Ctrl-C does."""
+    children = set(system.pids().values())
+    code, _ = system.stop(signal.SIGHUP)
+    assert code == 0
+    assert not alive(children)
+    assert "killed" not in system.said().splitlines()[-1]

@@ -16,7 +16,8 @@ from workflows.converter import data_converter
 
 FILES = sorted(HERE.glob("*.json"))
 WHAT_TO_DO = """
-A path through the workflows has no history in tests/replay/. Before the first release, and for a new path, record it with
+A path through the workflows has no history in tests/replay/. Before the first release, and for a new
+path, record it with
 
     python -m tests.replay.record
 

@@ -113,3 +113,11 @@ def test_json_is_written_whole_and_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.stat().st_ino != old
     assert [path.name for path in file.parent.iterdir()] == ["ready.json"]
+
+
+def test_json_that_cannot_be_put_in_its_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A folder of that name stands there: no half file stays beside it."""
+    (tmp_path / "ready.json").mkdir()
+    with pytest.raises(OSError):
+        write_json(tmp_path / "ready.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
