@@ -58,20 +58,29 @@ class AlertState(BaseModel):
     count: int = 1
 
 
+def _is_repeat(alert: Alert, later: Alert) -> bool:
+    return alert.status == later.status and alert.severity == later.severity
+
+
 def combine_repeats(alerts: list[Alert]) -> list[Alert]:
     """Fold repeats of one key and status that arrived together into one with their count.
 
     Order is kept: firing, resolved, firing of one key stay three.
     """
+    if len(alerts) == 1:
+        return alerts
     out: list[Alert] = []
+    counts: list[int] = []
     latest: dict[str, int] = {}
     for alert in alerts:
         index = latest.get(alert.key)
-        if index is not None and out[index].status == alert.status and not alert.notes:
-            same = out[index]
-            if same.severity == alert.severity:
-                out[index] = same.model_copy(update={"count": same.count + alert.count})
-                continue
+        if index is not None and not alert.notes and _is_repeat(out[index], alert):
+            counts[index] += alert.count
+            continue
         latest[alert.key] = len(out)
         out.append(alert)
-    return out
+        counts.append(alert.count)
+    return [
+        alert if alert.count == count else alert.model_copy(update={"count": count})
+        for alert, count in zip(out, counts, strict=True)
+    ]

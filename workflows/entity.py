@@ -51,6 +51,8 @@ class EntityWorkflow(Generic[S]):
         self._roll_over_at = roll_over_at
         self._faults: dict[str, datetime] = {}
         self._recording: asyncio.Task[None] | None = None
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at: datetime | None = None
 
     # What a subclass says.
 
@@ -186,22 +188,26 @@ class EntityWorkflow(Generic[S]):
         if not self.is_rolling:
             self._strike(now)
             self._start_effects(now)
-        deadline = self._next_deadline()
-        timeout = None
-        if deadline is not None and not self.is_rolling:
-            timeout = max(deadline.at - workflow.now(), timedelta(milliseconds=1))
-        try:
-            await workflow.wait_condition(
-                lambda: self._needs_conducting(deadline),
-                timeout=timeout,
-                timeout_summary=deadline.summary if deadline else None,
-            )
-        except TimeoutError:
-            return
+        deadline = None if self.is_rolling else self._next_deadline()
+        self._set_alarm(deadline)
+        await workflow.wait_condition(lambda: self._needs_conducting(deadline))
+
+    def _set_alarm(self, deadline: Deadline | None) -> None:
+        """One timer for the earliest deadline; it stays while that instant stays the same."""
+        at = deadline.at if deadline else None
+        if self._alarm is not None and (self._alarm.done() or at != self._alarm_at):
+            self._alarm.cancel()
+            self._alarm = None
+        if deadline is not None and self._alarm is None:
+            wait = max(deadline.at - workflow.now(), timedelta(milliseconds=1))
+            self._alarm_at = at
+            self._alarm = asyncio.create_task(workflow.sleep(wait, summary=deadline.summary))
 
     def _needs_conducting(self, waited_for: Deadline | None) -> bool:
         if self.is_rolling:
             return False
+        if self._alarm is not None and self._alarm.done():
+            return True
         now = workflow.now()
         if any(self._is_startable(effect, now) for effect in self.subject.effects.values()):
             return True

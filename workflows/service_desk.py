@@ -22,7 +22,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import BaseModel, ValidationError
+    from pydantic import ValidationError
 
     from domain.alert import Alert, AlertStatus, combine_repeats
     from domain.declaring import Declaration, parse_declaration
@@ -43,17 +43,7 @@ with workflow.unsafe.imports_passed_through():
         shown,
         update_key,
     )
-
-
-class Inbox(BaseModel):
-    """One thing that waits to be decided."""
-
-    alerts: list[Alert] = []
-    fold: Fold = "service"
-    related: str | None = None
-    """The incident that did not take these alerts any more."""
-    declaration: Declaration | None = None
-    key: str = ""
+    from workflows.inbox import Inbox, take_next
 
 
 @workflow.defn(name=contract.DESK)
@@ -77,7 +67,7 @@ class ServiceDesk:
             self._show()
             await workflow.wait_condition(lambda: self._has_work() or self._may_roll())
             while self._has_work():
-                await self._decide_or_put_aside(self._inbox.popleft())
+                await self._decide_or_put_aside(take_next(self._inbox))
         waiting = [item.model_dump(mode="json") for item in [*self._inbox, *self._aside]]
         workflow.continue_as_new(
             start.model_copy(

@@ -127,7 +127,7 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def no_query(query: Annotated[NoQuery, Query()]) -> None:
+async def no_query(query: Annotated[NoQuery, Query()]) -> None:
     """Refuse every query parameter: one that is not read was meant for something."""
 
 

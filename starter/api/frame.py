@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from starter.api.hooks import INTAKE
 from starter.api.metrics import Metrics
 from starter.api.problems import on_problem
 
@@ -55,7 +56,15 @@ class Frame:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, framed)
+                hook = (
+                    None if scope["query_string"] else INTAKE.get((scope["method"], scope["path"]))
+                )
+                if hook is not None:
+                    await (await hook(request, request.headers.get("authorization")))(
+                        scope, receive, framed
+                    )
+                else:
+                    await self._app(scope, receive, framed)
             except ClientDisconnect:
                 return  # nobody is left to hear an answer
             except Exception as error:

@@ -17,6 +17,8 @@ MAX_ALERTS = 100
 MAX_BYTES = 150_000
 MAX_WAITING = 20_000
 """Alerts that may wait per desk; with more somebody else has to keep them."""
+LINGER_SECONDS = 0.01
+"""In a storm a batch waits this long for company; the first alert, and a lone one, never do."""
 
 Send = Callable[[str, list[Alert]], Awaitable[None]]
 
@@ -80,9 +82,14 @@ class GroupCommit:
 
     async def _work(self, service: str, desk: _Desk) -> None:
         """Send batches until nothing waits."""
+        sent = 0
         try:
             while desk.waiting:
+                if sent > 1:
+                    # A storm: whoever was just answered is about to send the next.
+                    await asyncio.sleep(LINGER_SECONDS)
                 alerts, requests = self._next_batch(desk)
+                sent = len(alerts)
                 if alerts:
                     await self._send_one(service, alerts, requests)
         finally:
