@@ -19,7 +19,6 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.announcing import Announcer
 from activities.assess import Assessing
@@ -71,10 +70,6 @@ RECORDS_HEAD_START = timedelta(seconds=1)
 PAGE_SLOTS = 100
 SLOTS = 500
 """Recording holds a slot for a second at a time; it waits, it does not work."""
-
-# The sandbox would import these anew for every workflow, at 7 ms each. That they keep to what a workflow
-# may do is checked by tests/test_architecture.py instead.
-PASSED_THROUGH = ("domain", "workflows")
 
 log = structlog.get_logger(__name__)
 
@@ -152,12 +147,13 @@ def build_activities(
     )
 
 
-def workflow_runner(*, sandboxed: bool = True) -> WorkflowRunner:
-    """The sandbox, with our pure modules passed through."""
-    if not sandboxed:
-        return UnsandboxedWorkflowRunner()
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return SandboxedWorkflowRunner(restrictions=restrictions)
+def workflow_runner() -> WorkflowRunner:
+    """No sandbox: what workflow code may do is checked by `tests/test_architecture.py`.
+
+    The SDK's would import our modules anew for every incident and look at each payload through its import
+    hook; both together cost more than the rest of a first page. See docs/adr/0010.
+    """
+    return UnsandboxedWorkflowRunner()
 
 
 def build_workers(

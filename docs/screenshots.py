@@ -68,10 +68,11 @@ def wait_for(what: str, look: Callable[[], T]) -> T:
     """Look until there is something to see."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
+        found: T | None
         try:
             found = look()
         except ApiError:
-            found = None  # type: ignore[assignment]  # it is not there yet
+            found = None  # it is not there yet
         if found:
             return found
         if time.monotonic() > deadline:
