@@ -34,6 +34,7 @@ from activities.open_comms import Opening
 from activities.page import PagedTelling, PageResolving, PageSending
 from activities.policy import Pinning
 from activities.postmortem import PostmortemActivities
+from activities.raising import Raising
 from activities.record import HOLD_SECONDS, Recording
 from activities.remind import Reminding
 from activities.resolve import Resolving
@@ -125,6 +126,7 @@ def build_activities(
     return Activities(
         main=[
             resolving.resolve_page,
+            Raising(pinning, resolving).prepare_incident,
             pinning.pin_policy,
             pinning.number_floor,
             Opening(policy, renderer).open_comms,

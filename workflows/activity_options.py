@@ -58,11 +58,17 @@ QUICK: dict[str, Any] = {
 # For ever: the records are a projection that catches up whenever their database is back.
 RECORDING: dict[str, Any] = {
     "task_queue": TASK_QUEUE,
-    "start_to_close_timeout": timedelta(seconds=20),
+    "start_to_close_timeout": timedelta(seconds=10),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
     ),
 }
+
+PAGES_FIRST = timedelta(seconds=2)
+"""How long the records wait for the first attempt at a page."""
+
+TASK_TIMEOUT = timedelta(seconds=5)
+"""A task that was handed to a worker which then died is given to another after this; the default is 10 s."""
 
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""

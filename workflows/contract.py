@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
@@ -9,6 +10,7 @@ from temporalio.common import SearchAttributeKey
 
 from domain.aggregate import Aggregate
 from domain.alert import Alert
+from domain.messages import ResolvedPage
 from domain.policy.slice import PolicySlice
 from domain.raising import Origin
 from domain.timeline import Entry
@@ -132,6 +134,9 @@ class IncidentInput(BaseModel):
     cause: str = ""
     """Key of the declaration or report that raised it; also in the memo."""
     origin: Origin | None = None
+    first_page: ResolvedPage | None = None
+    """Who to page first, as the desk looked it up a moment ago."""
+    prepared_at: datetime | None = None
     carried: Carried | None = None
     roll_over_at: int = ROLL_OVER_AT
 

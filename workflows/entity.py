@@ -275,6 +275,9 @@ class EntityWorkflow(Generic[S]):
 
     async def _keep_records(self) -> None:
         await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
+        await self._let_pages_go_first()
+        if self.is_rolling:
+            return
         batch = sizes.next_to_record(self.unrecorded)
         # A batch that can never be stored is a bug of ours: it stays, and a release mends it.
         await workflow.execute_activity(
@@ -287,6 +290,28 @@ class EntityWorkflow(Generic[S]):
         done = batch[-1].seq
         self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
         self._unrecorded_bytes = sum(map(sizes.size_of, self.unrecorded))
+
+    async def _let_pages_go_first(self) -> None:
+        """A page that leaves at once stands in the same write; one that hangs is not waited for."""
+        if not self._is_paging():
+            return
+        try:
+            await workflow.wait_condition(
+                lambda: not self._is_paging() or self.is_rolling,
+                timeout=options.PAGES_FIRST,
+                timeout_summary="Pages first, then the records",
+            )
+        except TimeoutError:
+            return
+
+    def _is_paging(self) -> bool:
+        """Whether a first attempt at a page is wanted or under way."""
+        now = workflow.now()
+        if any(e.kind in URGENT and e.attempt == 0 for e in self.subject.effects.values()):
+            return True
+        # The first facts of all come before their effects: the clock has not struck yet.
+        deadline = self._next_deadline()
+        return deadline is not None and deadline.at <= now
 
     def _batch(self, entries: list[Entry]) -> RecordBatch:
         results = {

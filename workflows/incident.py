@@ -23,8 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import UnknownNameError
     from domain.facts import Closed, CommandRefused, NamesRefreshed, OperatorTold
     from domain.incident import Incident, Status
-    from domain.messages import PinPolicy
+    from domain.messages import PinPolicy, ResolvedPage
     from domain.pinned import Pinned
+    from domain.preparing import FRESH
     from domain.raising import Origin, raise_incident
     from domain.reactions import follows
     from domain.timeline import OPERATOR
@@ -49,6 +50,7 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
     def __init__(self, start: contract.IncidentInput) -> None:
         self._start = start
         self._first_facts: list[Fact] = []
+        self._first_page = None if start.carried else start.first_page
         self._shown: dict[str, Any] = {}
         if start.carried is not None:
             incident = Incident.model_validate(start.carried.state)
@@ -60,6 +62,14 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         self.begin(incident, start.carried, start.roll_over_at)
         # A handler may run before `run` does: the incident is raised before anything else.
         self.record(*self._first_facts, actor=(start.origin or Origin()).actor or "tocsin")
+
+    def take_first_page(self) -> ResolvedPage | None:
+        """Who to page first, once, and only while it is fresh."""
+        found, self._first_page = self._first_page, None
+        at = self._start.prepared_at
+        if found is None or at is None or workflow.now() - at > FRESH:
+            return None
+        return found
 
     @workflow.run
     async def run(self, start: contract.IncidentInput) -> contract.IncidentOutcome:
@@ -106,7 +116,12 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
 
     def next_input(self, carried: contract.Carried) -> contract.IncidentInput:
         return self._start.model_copy(
-            update={"carried": carried, "origin": None, "policy": self.subject.policy}
+            update={
+                "carried": carried,
+                "origin": None,
+                "first_page": None,
+                "policy": self.subject.policy,
+            }
         )
 
     def show(self) -> None:

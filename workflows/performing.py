@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.alert import Alert
     from domain.errors import DeliveryReason
     from domain.facts import AssessmentAsked, CommsOpened, PostmortemStarted
+    from domain.preparing import is_first_page, page_request
     from domain.roles import PROBLEM_MANAGER
     from domain.triage import OpenRef
     from workflows import activity_options as options
@@ -52,18 +53,12 @@ async def resolve_page(flow: IncidentWorkflow, effect: Effect) -> None:
     if run is None or not run.is_active:
         incident.settle(effect.key)
         return
-    step = run.plan.steps[run.step] if run.step < len(run.plan.steps) else None
-    request = m.ResolvePage(
-        key=effect.key,
-        incident=incident.view(),
-        run=run.id,
-        round=run.round,
-        step=0 if run.is_paging_catch_all else run.step + 1,
-        targets=["catch_all"] if run.is_paging_catch_all or step is None else step.targets,
-        reason=run.reason,
-        late=bool(effect.input.get("late")),
-        wait_for_working_hours=run.wait_for_working_hours,
-    )
+    prepared = flow.take_first_page() if is_first_page(run) else None
+    if prepared is not None:
+        incident.settle(effect.key)
+        flow.record(*outcomes.page_resolved(incident, effect, prepared))
+        return
+    request = page_request(incident, run, effect.key, late=bool(effect.input.get("late")))
     try:
         answer: m.ResolvedPage = await workflow.execute_local_activity(
             "resolve_page",

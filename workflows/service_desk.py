@@ -27,9 +27,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.alert import Alert, AlertStatus, combine_repeats
     from domain.declaring import Declaration, parse_declaration
     from domain.errors import CommandError, IncidentError
+    from domain.incident import Status
     from domain.messages import NumberFloor, PinPolicy
     from domain.pinned import Pinned
-    from domain.raising import Origin, raise_incident
+    from domain.preparing import Prepared, PrepareIncident
+    from domain.raising import Origin
     from domain.triage import DeskState, Fold, Ignore, Join, OpenRef, decide
     from workflows import activity_options as options
     from workflows import contract
@@ -208,20 +210,36 @@ class ServiceDesk:
         )
         return pinned
 
+    async def _prepare(self, origin: Origin, kind: str, incident_id: str) -> Prepared:
+        request = PrepareIncident(
+            incident_id=incident_id,
+            type=kind,
+            service=self._state.service,
+            origin=origin,
+            at=workflow.now(),
+        )
+        prepared: Prepared = await workflow.execute_local_activity(
+            "prepare_incident",
+            request,
+            result_type=Prepared,
+            summary=f"Policy and first page of {incident_id}",
+            **options.LOOK_UP,
+        )
+        return prepared
+
     async def _start_incident(self, origin: Origin, kind: str, cause: str) -> str:
         """Start the next incident as a child that outlives the desk's run; answer once it exists."""
         while True:
             incident_id = f"{self._state.service}-{self._state.take_number()}"
-            pinned = await self._pin(kind, incident_id)
-            incident, _ = raise_incident(
-                incident_id, origin, pinned.policy, pinned.url, workflow.now()
-            )
+            prepared = await self._prepare(origin, kind, incident_id)
             request = contract.IncidentInput(
                 id=incident_id,
-                policy=pinned.policy,
-                url=pinned.url,
+                policy=prepared.policy,
+                url=prepared.url,
                 cause=cause,
                 origin=origin,
+                first_page=prepared.first_page,
+                prepared_at=prepared.at,
                 roll_over_at=self._start.incident_roll_over_at,
             )
             try:
@@ -233,10 +251,10 @@ class ServiceDesk:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                     memo={"cause": cause},
-                    search_attributes=_search_attributes(incident.view()),
-                    static_summary=f"{incident.severity} {incident.summary}"[:200],
-                    static_details=incident.description[:2000] or None,
-                    priority=options.priority_of(incident.severity),
+                    search_attributes=_search_attributes(self._state.service, prepared),
+                    static_summary=f"{prepared.severity} {prepared.summary}"[:200],
+                    static_details=prepared.description[:2000] or None,
+                    priority=options.priority_of(prepared.severity),
                 )
             except WorkflowAlreadyStartedError:
                 # A desk that was reset or restored: the same cause is ours, another took the number.
@@ -246,9 +264,9 @@ class ServiceDesk:
                 return incident_id  # it was over before its start was reported to us
             self._state.open[incident_id] = OpenRef(
                 id=incident_id,
-                severity=incident.severity,
-                priority=incident.priority,
-                raised_at=incident.raised_at,
+                severity=prepared.severity,
+                priority=prepared.priority,
+                raised_at=prepared.at,
                 keys=[alert.key for alert in origin.alerts],
             )
             return incident_id
@@ -365,14 +383,14 @@ class ServiceDesk:
         }
 
 
-def _search_attributes(view: dict[str, Any]) -> TypedSearchAttributes:
+def _search_attributes(service: str, prepared: Prepared) -> TypedSearchAttributes:
     """The row in the Temporal UI is right before the incident's first task has run."""
     values = {
-        contract.STATUS: view["status"],
-        contract.SEVERITY: view["severity"],
-        contract.PRIORITY: view["priority"],
-        contract.SERVICE: view["service"],
-        contract.MAJOR: view["major"],
+        contract.STATUS: Status.RAISED.value,
+        contract.SEVERITY: prepared.severity,
+        contract.PRIORITY: prepared.priority,
+        contract.SERVICE: service,
+        contract.MAJOR: prepared.major,
     }
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(key, value)  # type: ignore[arg-type]
