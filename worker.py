@@ -251,8 +251,13 @@ def adopt_policy(settings: Settings) -> None:
         log.exception("the policy cannot be kept: the last good one stays", version=version)
 
 
-def main(queue: str = "all") -> int:
-    """Run the worker process; see `run`."""
+def main(queue: str = "all", *, adopts_policy: bool = True) -> int:
+    """Run the worker process; see `run`.
+
+    Args:
+        adopts_policy: False leaves the policy in force alone: `tocsin up` has adopted the file, and a
+            worker that is restarted after a crash must not pick up one that is being edited.
+    """
     # A page is a few short steps in several threads: with the default of 5 ms each of them may wait that
     # long behind a workflow's task.
     sys.setswitchinterval(0.0005)
@@ -260,7 +265,8 @@ def main(queue: str = "all") -> int:
     try:
         environment = with_files(os.environ)
         settings = load_settings()
-        adopt_policy(settings)
+        if adopts_policy:
+            adopt_policy(settings)
         refuse_unknown_settings(environment, PolicyStore(settings.data_dir).current()[1])
     except (PolicyError, SettingsError) as error:
         print("\n".join(f"error: {problem}" for problem in error.problems), file=sys.stderr)
@@ -280,7 +286,7 @@ def _say_ready(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    code = main(*sys.argv[1:2])
+    code = main(*sys.argv[1:2], adopts_policy="--policy-adopted" not in sys.argv)
     sys.stdout.flush()
     sys.stderr.flush()
     # A process that has held a Temporal client may abort while the interpreter ends, although all is done.

@@ -29,6 +29,7 @@ class DeskActivities:
             id=contract.desk_id(request.service),
             task_queue=contract.TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=contract.TASK_TIMEOUT,
             start_signal=request.name,
             start_signal_args=[request.body],
         )

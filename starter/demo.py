@@ -277,7 +277,7 @@ def main(data_dir: Path = Path("var/demo")) -> int:
     data_dir.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         ready = Path(scratch) / "ready.json"
-        command = [sys.executable, "-m", "starter.cli", "up", "--data-dir", str(data_dir)]
+        command = [sys.executable, "-P", "-m", "starter.cli", "up", "--data-dir", str(data_dir)]
         command += ["--api-port", "0", "--temporal-port", "0", "--temporal-ui-port", "0"]
         command += ["--ready-file", str(ready)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}

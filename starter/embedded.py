@@ -239,9 +239,10 @@ class Up:
         # the path, and the worker's file is named as it lies beside this package.
         python = [sys.executable, "-P"]
         logs = data / "logs"
+        worker = [*python, str(WORKER), "all", "--policy-adopted"]
         return [
             Child("temporal", server, inherited, logs / "temporal.log"),
-            Child("worker", [*python, str(WORKER)], environment, logs / "worker.log"),
+            Child("worker", worker, environment, logs / "worker.log"),
             Child("api", [*python, "-m", "starter.api.server"], environment, logs / "api.log"),
         ]
 

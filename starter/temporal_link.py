@@ -29,7 +29,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from domain.errors import REFUSALS, IncidentError, Problem, TocsinError
-from workflows.contract import DESK, TASK_QUEUE, DeskInput, desk_id
+from workflows.contract import DESK, TASK_QUEUE, TASK_TIMEOUT, DeskInput, desk_id
 from workflows.converter import data_converter
 
 ANSWER_WITHIN = timedelta(seconds=2)
@@ -125,6 +125,7 @@ class TemporalLink:
                 id=desk_id(service),
                 task_queue=TASK_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_TIMEOUT,
                 static_summary=f"Desk of {service}",
             )
             try:
@@ -158,6 +159,7 @@ class TemporalLink:
                 id=desk_id(service),
                 task_queue=TASK_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_TIMEOUT,
                 start_signal=name,
                 start_signal_args=[body],
                 static_summary=f"Desk of {service}",

@@ -104,6 +104,7 @@ async def start_desks(client: Client, policy: Policy) -> None:
                 id=contract.desk_id(service),
                 task_queue=contract.TASK_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=contract.TASK_TIMEOUT,
                 static_summary=f"Desk of {service}",
             )
         except WorkflowAlreadyStartedError:

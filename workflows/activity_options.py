@@ -67,9 +67,6 @@ RECORDING: dict[str, Any] = {
 PAGES_FIRST = timedelta(seconds=2)
 """How long the records wait for the first attempt at a page."""
 
-TASK_TIMEOUT = timedelta(seconds=5)
-"""A task that was handed to a worker which then died is given to another after this; the default is 10 s."""
-
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
@@ -34,6 +34,8 @@ SEARCH_ATTRIBUTES = (STATUS, SEVERITY, PRIORITY, SERVICE, MANAGER, MAJOR)
 ROLL_OVER_AT = 2_000
 """History events after which an incident continues as new. Source: a cold query then costs 0.2 s."""
 DESK_ROLL_OVER_AT = 500
+TASK_TIMEOUT = timedelta(seconds=5)
+"""A task that was given to a worker which then died goes to another after this; the default is 10 s."""
 MAX_KEY_CHARS = 500
 MAX_BATCH_BYTES = 1_000_000
 """An incident starts with the alerts of its batch, and Temporal takes no payload over 2 MB."""

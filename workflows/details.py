@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 def incident_card(incident: Incident, due: Deadline | None) -> str:
     """A short Markdown card: status, severity, rank, who leads, what is due next and when."""
-    rank = incident.rank.sentence() if incident.rank else "not ranked yet"
+    rank = f"{incident.rank.sentence()}, when it last paged" if incident.rank else "not known yet"
     manager = incident.incident_manager or "nobody yet"
     waiting = [run for run in incident.pages if run.is_active]
     paging = "; ".join(f"{run.id} pages {', '.join(run.paged) or '…'}" for run in waiting)

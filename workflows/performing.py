@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contract import (
         POSTMORTEM,
         TASK_QUEUE,
+        TASK_TIMEOUT,
         DeskSignal,
         PostmortemInput,
         ReopenedRef,
@@ -260,6 +261,7 @@ async def start_postmortem(flow: IncidentWorkflow, effect: Effect) -> None:
             request,
             id=child_id,
             task_queue=TASK_QUEUE,
+            task_timeout=TASK_TIMEOUT,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             static_summary=f"Postmortem of {incident.id}: {incident.summary}"[:200],
         )

@@ -248,6 +248,7 @@ class ServiceDesk:
                     request,
                     id=incident_id,
                     task_queue=contract.TASK_QUEUE,
+                    task_timeout=contract.TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                     memo={"cause": cause},

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from starter.cli.failures import CliError
-from starter.cli.policies import default_policy, find_problems
+from starter.cli.policies import counted, default_policy, find_problems
 from starter.cli.session import Session, data_dir, read_endpoint
 
 State = Literal["ok", "warning", "failed"]
@@ -120,7 +120,7 @@ def _policy() -> Finding:
     path = default_policy()
     errors, warnings = find_problems(path)
     if errors:
-        more = f"; {len(errors)} mistakes, `tocsin policy check` lists them"
+        more = f"; {counted(len(errors), 'mistake')}, `tocsin policy check` lists them"
         return Finding("policy", "failed", f"{errors[0]}{more}")
     if warnings:
         more = f"{len(warnings)} warnings, `tocsin policy check` lists them"

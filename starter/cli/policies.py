@@ -46,7 +46,7 @@ def check(
     found = [one.model_dump(mode="json") for one in (*errors, *warnings)]
     lines = [problem_line(one) for one in (*errors, *warnings)]
     emit({"problems": found}, output, table=lambda: _print(lines), ids=[])
-    note(f"{path}: {len(errors)} mistakes, {len(warnings)} warnings")
+    note(f"{path}: {counted(len(errors), 'mistake')}, {counted(len(warnings), 'warning')}")
     leave(ExitCode.USAGE if errors or (warnings and not allow_warnings) else ExitCode.DONE)
 
 
@@ -104,6 +104,11 @@ def explain(
     with session(ctx).client() as client:
         found = client.policy_explain(body).data
     emit(found, output, table=lambda: tables.pairs(found), ids=[])
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def find_problems(path: Path) -> tuple[list[Problem], list[Problem]]:
