@@ -63,6 +63,8 @@ class World:
         self.client: Client = env.client
         self.link = TemporalLink(self.client)
         self._limits = limits
+        self.patience = 10.0
+        """Seconds for which `eventually` looks."""
         self.records = RecordsReader(open_database(f"sqlite:///{data / 'records.db'}"))
 
     # Doing.
@@ -185,9 +187,10 @@ class World:
         return sorted(chosen, key=lambda m: (m["at"], m["idempotency_key"]))
 
     async def eventually(
-        self, look: Callable[[], Any] | Callable[[], Awaitable[Any]], within: float = 10.0
+        self, look: Callable[[], Any] | Callable[[], Awaitable[Any]], within: float | None = None
     ) -> Any:
         """Look until there is something to see; fail with what was seen last."""
+        within = self.patience if within is None else within
         deadline = asyncio.get_running_loop().time() + within
         while True:
             found = look()

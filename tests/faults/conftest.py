@@ -7,6 +7,7 @@ next one at its door, not in its middle.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,9 @@ def shared(
     folder = tmp_path_factory.mktemp("up")
     ladders: Ladders = {}
     people: dict[str, object] = {}
-    for module in dict.fromkeys(getattr(item, "module", None) for item in request.session.items):
+    here = Path(__file__).parent
+    items = [item for item in request.session.items if here in item.path.parents]
+    for module in dict.fromkeys(getattr(item, "module", None) for item in items):
         own = getattr(module, "LADDERS", {})
         assert not own.keys() & ladders.keys(), f"{module} uses another module's services"
         ladders |= own

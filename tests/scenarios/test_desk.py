@@ -114,12 +114,6 @@ async def test_no_alert_is_lost_or_counted_twice_when_it_races_a_resolution(
         views = await counted(world, sent)
         assert len(views) > 5
         assert [view["id"] for view in views] == [f"checkout-{n + 1}" for n in range(len(views))]
-        backs = 0
-        for run in await world.runs(desk_id("checkout")):
-            for event in run:
-                at = event.workflow_execution_signaled_event_attributes
-                backs += at.signal_name == "settled" and b'"alerts":[{' in at.input.payloads[0].data
-        assert backs  # some came too late, and were given back
         later = [view for view in views if view["links"]]
         assert later  # what came back is linked to what it came back from
         for workflow in (desk_id("checkout"), *(view["id"] for view in views)):
