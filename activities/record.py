@@ -14,8 +14,6 @@ from domain.recording import RecordBatch, Recorded
 _THREADS = 8
 HOLD_SECONDS = 1.0
 """An answer comes this long after its write: what happens meanwhile goes in one batch with the next."""
-AFTER_YOU_SECONDS = 0.05
-"""A write waits this long: it starts in the same instant as a page, and the page goes first."""
 
 
 class BatchWriter(Protocol):
@@ -39,7 +37,6 @@ class Recording:
             RecordsUnavailableError: nothing was stored. Retried for ever.
             ApplicationError: the batch can never be stored. Not retried.
         """
-        await asyncio.sleep(AFTER_YOU_SECONDS)
         loop = asyncio.get_running_loop()
         try:
             recorded = await loop.run_in_executor(self._threads, self._writer.write, batch)

@@ -64,9 +64,6 @@ RECORDING: dict[str, Any] = {
     ),
 }
 
-PAGES_FIRST = timedelta(seconds=2)
-"""How long the records wait for the first attempt at a page."""
-
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""
 

@@ -274,10 +274,10 @@ class EntityWorkflow(Generic[S]):
     # Records.
 
     async def _keep_records(self) -> None:
-        await workflow.wait_condition(lambda: bool(self.unrecorded) and not self.is_rolling)
-        await self._let_pages_go_first()
-        if self.is_rolling:
-            return
+        # Pages first: a first attempt ends within seconds, and then its outcome stands in the same write.
+        await workflow.wait_condition(
+            lambda: bool(self.unrecorded) and not self.is_rolling and not self._is_paging()
+        )
         batch = sizes.next_to_record(self.unrecorded)
         # A batch that can never be stored is a bug of ours: it stays, and a release mends it.
         await workflow.execute_activity(
@@ -290,19 +290,6 @@ class EntityWorkflow(Generic[S]):
         done = batch[-1].seq
         self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
         self._unrecorded_bytes = sum(map(sizes.size_of, self.unrecorded))
-
-    async def _let_pages_go_first(self) -> None:
-        """A page that leaves at once stands in the same write; one that hangs is not waited for."""
-        if not self._is_paging():
-            return
-        try:
-            await workflow.wait_condition(
-                lambda: not self._is_paging() or self.is_rolling,
-                timeout=options.PAGES_FIRST,
-                timeout_summary="Pages first, then the records",
-            )
-        except TimeoutError:
-            return
 
     def _is_paging(self) -> bool:
         """Whether a first attempt at a page is wanted or under way."""

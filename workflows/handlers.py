@@ -102,6 +102,12 @@ def refusal(error: IncidentError) -> ApplicationError:
     return ApplicationError(message, details, type=type(error).__name__, non_retryable=True)
 
 
+def as_result(error: IncidentError) -> dict[str, Any]:
+    """A domain error as the answer that is kept under a key."""
+    detail = str(error)[:MAX_MESSAGE_CHARS]
+    return {"type": type(error).__name__, "detail": detail, "problems": problems_of(error)}
+
+
 def problems_of(error: IncidentError) -> list[dict[str, Any]]:
     """The mistakes, shortened: they repeat what was sent, which may be as large as a payload gets."""
     return [

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.roles import PROBLEM_MANAGER
     from domain.triage import OpenRef
     from workflows import activity_options as options
+    from workflows.children import leave
     from workflows.contract import (
         POSTMORTEM,
         TASK_QUEUE,
@@ -256,7 +257,7 @@ async def start_postmortem(flow: IncidentWorkflow, effect: Effect) -> None:
         return
     request = PostmortemInput(incident=incident.view(), owner=owner, policy=incident.policy)
     try:
-        await workflow.start_child_workflow(
+        child = await workflow.start_child_workflow(
             POSTMORTEM,
             request,
             id=child_id,
@@ -265,6 +266,7 @@ async def start_postmortem(flow: IncidentWorkflow, effect: Effect) -> None:
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             static_summary=f"Postmortem of {incident.id}: {incident.summary}"[:200],
         )
+        leave(child)
     except WorkflowAlreadyStartedError:
         await _signal_postmortem(child_id, incident.view())
     incident.settle(effect.key)

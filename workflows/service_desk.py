@@ -35,16 +35,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.triage import DeskState, Fold, Ignore, Join, OpenRef, decide
     from workflows import activity_options as options
     from workflows import contract
+    from workflows.children import leave
     from workflows.details import desk_card
-    from workflows.handlers import (
-        MAX_MESSAGE_CHARS,
-        one_object,
-        problems_of,
-        raw_text,
-        refusal,
-        shown,
-        update_key,
-    )
+    from workflows.handlers import as_result, one_object, raw_text, refusal, shown, update_key
     from workflows.inbox import Inbox, take_next
 
 
@@ -188,13 +181,7 @@ class ServiceDesk:
             kind = declaration.body.get("type") or "default"
             incident_id = await self._start_incident(origin, kind, key)
         except IncidentError as error:
-            detail = str(error)[:MAX_MESSAGE_CHARS]
-            refused = {
-                "type": type(error).__name__,
-                "detail": detail,
-                "problems": problems_of(error),
-            }
-            self._state.remember_result(key, {"refusal": refused})
+            self._state.remember_result(key, {"refusal": as_result(error)})
             self._refuse("declare", str(error))
             return
         self._state.remember_result(key, {"id": incident_id})
@@ -243,7 +230,7 @@ class ServiceDesk:
                 roll_over_at=self._start.incident_roll_over_at,
             )
             try:
-                await workflow.start_child_workflow(
+                child = await workflow.start_child_workflow(
                     contract.INCIDENT,
                     request,
                     id=incident_id,
@@ -257,6 +244,7 @@ class ServiceDesk:
                     static_details=prepared.description[:2000] or None,
                     priority=options.priority_of(prepared.severity),
                 )
+                leave(child)
             except WorkflowAlreadyStartedError:
                 # A desk that was reset or restored: the same cause is ours, another took the number.
                 if await self._cause_of(incident_id) != cause:

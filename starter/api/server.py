@@ -19,6 +19,7 @@ from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.writes import RecordsWriter
 from starter.api.app import create_app
+from starter.event_loop import new_event_loop
 from starter.gateway import Gateway
 from starter.intake import FORMATS
 from starter.logs import configure_logs
@@ -101,15 +102,6 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     )
     log.info("api.starting", host=settings.api_host, port=settings.api_port)
     await Server(config, app.state.services.feed.close).serve()
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop where there is one: in a storm the loop is a third of the API's work."""
-    try:
-        import uvloop
-    except ImportError:  # on Windows
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def run(environ: Mapping[str, str]) -> int:

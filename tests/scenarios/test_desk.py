@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker
@@ -27,7 +28,16 @@ async def deliver(world: World, key: str, *alerts: Any, fold: str = "service") -
 
 
 async def desk(world: World, service: str = "checkout") -> dict[str, Any]:
-    return dict(await world.handle(desk_id(service)).query("status"))
+    """What the desk holds; a query that reaches a run that just ends is asked again."""
+
+    async def ask() -> dict[str, Any] | None:
+        try:
+            return dict(await world.handle(desk_id(service)).query("status"))
+        except WorkflowQueryFailedError:
+            return None
+
+    found: dict[str, Any] = await world.eventually(ask)
+    return found
 
 
 async def incidents(world: World, service: str = "checkout") -> list[dict[str, Any]]:
