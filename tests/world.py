@@ -15,7 +15,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from google.protobuf.empty_pb2 import Empty
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
@@ -29,7 +28,6 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 import worker
-from activities import record
 from domain.alert import Alert, AlertStatus
 from records.database import open_database
 from records.policy_file import read_policy
@@ -322,9 +320,6 @@ async def a_world(
         env = await (_skipping() if skipping else _local())
         stack.push_async_callback(env.shutdown)
         await prepare_namespace(env.client)
-        if skipping:
-            # Virtual time stands still while an activity runs: what it waits in real time is lost.
-            stack.enter_context(patch.object(record, "AFTER_YOU_SECONDS", 0.0))
         settings = load_settings({"TOCSIN_DATA_DIR": str(data), **(environment or {})})
         PolicyStore(data).adopt(read_policy(policy))
         await worker.prepare_records(settings)
