@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter
 from domain.alert import Alert
 from domain.errors import TransitionError
 from domain.incident import Status
+from domain.names import nearest
 from domain.timeline import Entry
 from records.database import RecordsUnavailableError
 from records.policy_store import PolicyStore
@@ -217,6 +218,14 @@ class Gateway:
             len(recorded) == limit and await self._has_more(incident_id, page[-1].seq)
         )
         return page, page[-1].seq if has_more else None
+
+    async def near_ids(self, text: str) -> tuple[str, ...]:
+        """Ids of open incidents that look like what somebody asked for; none while the records are away."""
+        try:
+            rows = await self.records.read_if_up(self.records.reader.open_incidents)
+        except RecordsUnavailableError:
+            return ()
+        return nearest(text, [row.id for row in rows])
 
     async def whole_timeline(self, incident_id: str) -> list[Entry]:
         """Every fact. Raises as `timeline`."""

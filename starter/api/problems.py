@@ -133,7 +133,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
         case RefusedError() | TransitionError() | IncidentError():
             return _refused(request, error)
         case NoSuchIncidentError():
-            return problem_response(request, 404, "not_found", str(error))
+            return await _not_found(request, error)
         case PolicyError():
             detail = (
                 f"the policy has {len(error.problems)} mistakes; the last good one stays in force"
@@ -174,6 +174,15 @@ def _of_framework(request: Request, error: HTTPException) -> Response:
     return problem_response(
         request, error.status_code, code, detail or str(error.detail), headers=error.headers
     )
+
+
+async def _not_found(request: Request, error: NoSuchIncidentError) -> Response:
+    """An incident that nobody knows, with the open ones that were probably meant."""
+    asked = str(request.path_params.get("incident_id", ""))
+    near = await request.app.state.services.gateway.near_ids(asked) if asked else ()
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    problem = Problem(where="/incident_id", detail=str(error), near=near)
+    return problem_response(request, 404, "not_found", f"{error}{hint}", [problem])
 
 
 def _of_request(item: dict[str, Any]) -> Problem:

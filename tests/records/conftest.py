@@ -29,6 +29,11 @@ RAISED_AT = "2026-11-23T10:00:00.123456Z"
 GIB = 2**30
 _numbers = itertools.count(1)
 
+# Not on everybody's PATH: Debian keeps it with the system's own programs.
+RUNUSER = shutil.which(
+    "runuser", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+)
+
 
 def a_view(incident_id: str = "checkout-1", **changes: Any) -> dict[str, Any]:
     """An incident's view; valid by default."""
@@ -75,7 +80,9 @@ class PostgreSQL:
         administration = make_url(self.url("postgres")).set(drivername="postgresql+psycopg")
         self._engine = create_engine(administration, isolation_level="AUTOCOMMIT")
         self._guard: subprocess.Popen[bytes] | None = None
-        self._as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self._as_postgres = (
+            [RUNUSER or "runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        )
 
     def start(self) -> None:
         """Create the cluster and wait until it answers."""
@@ -151,7 +158,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL's initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql")
-    if os.geteuid() == 0 and shutil.which("runuser") is None:
+    if os.geteuid() == 0 and RUNUSER is None:
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
     with a_folder("tocsin-pg-") as folder:
         cluster = PostgreSQL(programs, folder)

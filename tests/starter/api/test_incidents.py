@@ -222,3 +222,11 @@ def test_wrong_queries(api, query, near):
     assert answer.status_code == 422
     if near:
         assert near in answer.json()["errors"][0]["near"]
+
+
+def test_an_unknown_incident_names_the_open_ones_that_look_like_it(api, declared):
+    """A mistyped id at 2 a.m. is answered with the one that was meant."""
+    problem = api.post(f"{API}/chekout-1/note", json={"text": "x"}).json()
+    assert problem["status"] == 404
+    assert problem["errors"][0]["near"] == [declared["id"]]
+    assert "did you mean checkout-1?" in problem["detail"]
