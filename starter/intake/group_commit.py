@@ -7,6 +7,7 @@ and cannot answer declarations. A request is answered when Temporal has everythi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ MAX_ALERTS = 100
 MAX_BYTES = 150_000
 MAX_WAITING = 20_000
 """Alerts that may wait per desk; with more somebody else has to keep them."""
-LINGER_SECONDS = 0.01
-"""In a storm a batch waits this long for company; the first alert, and a lone one, never do."""
+LINGER_SECONDS = 0.02
+"""In a storm a batch waits at most this long for company; the first alert, and a lone one, never do."""
 
 Send = Callable[[str, list[Alert]], Awaitable[None]]
 
@@ -39,6 +40,9 @@ class _Request:
 class _Desk:
     waiting: deque[tuple[Alert, int, _Request]] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
+    expected: int = 0
+    company: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when as many wait as the last batch held."""
 
 
 class GroupCommit:
@@ -75,6 +79,8 @@ class GroupCommit:
         request = _Request(len(alerts), asyncio.get_running_loop().create_future())
         for alert in alerts:
             desk.waiting.append((alert, len(alert.model_dump_json().encode()), request))
+        if len(desk.waiting) >= desk.expected:
+            desk.company.set()
         if desk.task is None:
             desk.task = asyncio.create_task(self._work(service, desk))
         # Shielded: a caller that goes away must not take others' batch with it.
@@ -84,10 +90,11 @@ class GroupCommit:
         """Send batches until nothing waits."""
         sent = 0
         try:
-            while desk.waiting:
+            while True:
                 if sent > 1:
-                    # A storm: whoever was just answered is about to send the next.
-                    await asyncio.sleep(LINGER_SECONDS)
+                    await self._linger(desk, sent)
+                if not desk.waiting:
+                    return
                 alerts, requests = self._next_batch(desk)
                 sent = len(alerts)
                 if alerts:
@@ -97,6 +104,15 @@ class GroupCommit:
             del self._desks[service]
             for _, _, request in desk.waiting:  # only when this process is being stopped
                 _fail(request, ConnectionError("shutting down"))
+
+    async def _linger(self, desk: _Desk, sent: int) -> None:
+        """In a storm: whoever was just answered is about to send the next; let them ride together."""
+        desk.expected = min(sent, self._max_alerts)
+        if len(desk.waiting) >= desk.expected:
+            return
+        desk.company.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(desk.company.wait(), LINGER_SECONDS)
 
     async def _send_one(self, service: str, alerts: list[Alert], requests: list[_Request]) -> None:
         try:
