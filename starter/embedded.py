@@ -298,15 +298,13 @@ class Up:
         write_json(self._options.ready_file, content)
 
     def _banner(self, seconds: float) -> None:
-        is_live = self._environment.get("TOCSIN_DELIVERY", "outbox") == "live"
-        delivery = "live: people are paged" if is_live else "outbox: nobody is really paged"
+        notice = self._settings.delivery_notice() or "live: people are paged"
+        delivery = notice.removeprefix("delivery is ")
         say(f"Tocsin is up ({seconds:.1f} s). Ctrl-C stops it; state stays in {self._folder.path}")
         say(f"  API          {self.api_url}   (tocsin finds address and token by itself)")
         say(f"  Status page  {self.api_url}/status")
         say(f"  Temporal UI  {self.ui_url}   (server {self.temporal_address})")
-        say(
-            f"  Delivery     {delivery}; every message is also a file in {self._folder.path}/outbox"
-        )
+        say(f"  Delivery     {delivery}; files are in {self._folder.path}/outbox")
         say('  Try          tocsin declare "Checkout is down" --service checkout --severity SEV1')
 
 

@@ -119,6 +119,17 @@ class Settings(BaseSettings):
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.data_dir / 'records.db').absolute()}"
 
+    def delivery_notice(self) -> str | None:
+        """Why nobody is really paged; None where somebody can be."""
+        if self.delivery is Delivery.OUTBOX:
+            return "delivery is outbox: messages are written to files, and nobody is really paged"
+        if self.sendgrid_api_key is None and self.smtp_url is None:
+            return (
+                "delivery is live, but no channel is set up: nobody is really paged; "
+                "set SENDGRID_API_KEY or SMTP_URL"
+            )
+        return None
+
     def own_url(self) -> str:
         """Address for links, without a slash at its end."""
         return (self.public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")

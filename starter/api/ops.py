@@ -15,10 +15,8 @@ from records.database import RecordsUnavailableError
 from starter.api.bodies import NoQuery, no_query
 from starter.api.problems import RETRY_AFTER_SECONDS, problem_response
 from starter.api.services import Services, services_of
-from starter.settings import Delivery
 
 router = APIRouter(tags=["operations"])
-NOBODY_IS_PAGED = "delivery is outbox: messages are written to files, and nobody is really paged"
 OK = "ok"
 NEEDED = ("temporal", "policy")
 
@@ -39,8 +37,9 @@ async def readyz(request: Request, query: Annotated[ReadyQuery, Query()]) -> Res
     services = services_of(request)
     checks = await run_checks(services)
     said: dict[str, Any] = {"delivery": services.settings.delivery.value}
-    if services.settings.delivery is Delivery.OUTBOX:
-        said["notice"] = NOBODY_IS_PAGED
+    notice = services.settings.delivery_notice()
+    if notice is not None:
+        said["notice"] = notice
     if query.verbose is not None:
         said["checks"] = checks
     # Without records, or with the last good policy, alerts and pages go on: told, and no reason to stop.

@@ -194,4 +194,6 @@ def _delivery(ready: dict[str, Any]) -> Finding:
     if mode == "outbox":
         detail = "outbox: messages are only written to files, NOBODY IS REALLY PAGED"
         return Finding("delivery", "warning", f"{detail}; TOCSIN_DELIVERY=live sends them")
+    if ready.get("notice"):
+        return Finding("delivery", "failed", str(ready["notice"]))
     return Finding("delivery", "ok", f"{mode}: messages are really sent")

@@ -109,3 +109,11 @@ def test_channels_variables_are_settings():
     """A channel reads nothing that is not documented as a setting."""
     read = {name for channel in CHANNELS.values() for name in channel.settings.variables()}
     assert read <= set(NAMES)
+
+
+def test_live_delivery_without_a_channel_is_said_aloud():
+    """Whoever goes live and forgets the mail server is told that nobody is really paged."""
+    assert "nobody is really paged" in (load_settings({}).delivery_notice() or "")
+    live = {"TOCSIN_DELIVERY": "live"}
+    assert "SMTP_URL" in (load_settings(live).delivery_notice() or "")
+    assert load_settings(live | {"SMTP_URL": "smtp://localhost:2525"}).delivery_notice() is None
