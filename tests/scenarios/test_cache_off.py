@@ -3,7 +3,8 @@
 What a workflow hides outside its history, or decides by anything else, shows at once. The look-ups are
 ordinary activities here: with no cache, the SDK evicts a workflow in the middle of the task that waits
 for a local one, and it makes no progress (temporalio/sdk-rust#1482); the recorded histories hold them.
-Now and then it loses a task that comes with a query; the server gives it out again after ten seconds.
+Now and then it loses tasks that come with a query, so a story that only stands still is begun anew: what
+depends on hidden state stands still every time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from temporalio import workflow
 from tests.replay.record import STORIES, Story
 from tests.world import a_world
 
+ATTEMPTS = 3
+
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 async def test_a_story_without_the_cache(
@@ -23,8 +26,19 @@ async def test_a_story_without_the_cache(
 ) -> None:
     """From the first page to the closed postmortem, rolled over, folded, cancelled: the same story."""
     monkeypatch.setattr(workflow, "execute_local_activity", workflow.execute_activity)
-    async with a_world(tmp_path, limits=STORIES[story], max_cached_workflows=0) as world:
-        world.patience = 40.0
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            await _walk(story, tmp_path / str(attempt))
+            return
+        except AssertionError as error:
+            if "waited" not in str(error) or attempt == ATTEMPTS:
+                raise
+
+
+async def _walk(story: Story, folder: Path) -> None:
+    folder.mkdir()
+    async with a_world(folder, limits=STORIES[story], max_cached_workflows=0) as world:
+        world.patience = 20.0
         paths = await story(world)
         for walked, _ in paths.values():
             assert await world.failed_tasks(walked) == []
