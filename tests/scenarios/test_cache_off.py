@@ -3,8 +3,8 @@
 What a workflow hides outside its history, or decides by anything else, shows at once. The look-ups are
 ordinary activities here: with no cache, the SDK evicts a workflow in the middle of the task that waits
 for a local one, and it makes no progress (temporalio/sdk-rust#1482); the recorded histories hold them.
-Now and then it loses tasks that come with a query, so a story that only stands still is begun anew: what
-depends on hidden state stands still every time.
+Now and then a story stands still all the same. The cause is not proven: it looks as if the SDK loses tasks
+that come with a query. Such a story is begun anew; what depends on hidden state stands still every time.
 """
 
 from __future__ import annotations
