@@ -16,7 +16,7 @@ from activities.recipients import Addressees, addressees, without_policy
 from activities.wording import announcement_text
 from domain.errors import DeliveryReason
 from domain.messages import Announce, Announced, Delivery, DeliveryState
-from domain.policy.model import Contact
+from domain.policy.person import Contact
 from templates.renderer import Rendered, Renderer
 
 CHUNK = 50

@@ -18,7 +18,7 @@ from activities.channels.base import AnswerLostError, Channel, Outgoing
 from activities.channels.outbox import FILE_ONLY, Outbox
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Delivery, DeliveryState
-from domain.policy.model import Contact
+from domain.policy.person import Contact
 
 DEADLINE_SECONDS = 10.0
 """For one message with everything before it. The attempt has 12 s, so that its outcome is reported."""

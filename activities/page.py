@@ -33,7 +33,8 @@ from domain.messages import (
     SendPage,
 )
 from domain.on_call import OnCall, resolve_targets
-from domain.policy.model import Contact, Policy
+from domain.policy.model import Policy
+from domain.policy.person import Contact
 from domain.priority import OpenIncident, Rank, rank_among
 from domain.working_hours import in_working_hours, next_working_start
 from records.database import RecordsUnavailableError

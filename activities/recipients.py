@@ -10,7 +10,8 @@ from typing import Any
 from activities.delivery import Postman
 from domain.messages import Announcement
 from domain.on_call import resolve_targets
-from domain.policy.model import Contact, Policy
+from domain.policy.model import Policy
+from domain.policy.person import Contact
 from domain.policy.slice import plan_for
 
 View = Mapping[str, Any]

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.policy.model import Holidays, Override, Policy, Schedule
+from domain.policy.model import Policy
+from domain.policy.rota import Holidays, Override, Schedule
 from domain.policy.value import WEEKDAYS
 from domain.rotations import turn_at
 from domain.wall_clock import (

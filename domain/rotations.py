@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from domain.policy.model import Restriction, Rotation
+from domain.policy.rota import Restriction, Rotation
 from domain.wall_clock import (
     LATEST,
     Span,

@@ -22,7 +22,8 @@ from pydantic import TypeAdapter
 
 from domain.errors import CommandError, PolicyError, Problem, UnknownNameError
 from domain.names import require_known
-from domain.policy.model import Override, Policy
+from domain.policy.model import Policy
+from domain.policy.rota import Override
 from records.policy_file import LoadedPolicy, canonical_json, read_policy
 
 VERSION = re.compile(r"[0-9a-f]{12}")

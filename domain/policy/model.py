@@ -11,25 +11,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from domain.policy.value import (
-    Day,
-    Days,
-    Duration,
-    EndTime,
-    Interval,
-    Moment,
-    Turn,
-    WallTime,
-    Weekday,
-)
-
-
-class Strict(BaseModel):
-    """Base of all parts: an unknown field is a mistake, and a policy never changes in memory."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+from domain.policy.base import Strict
+from domain.policy.person import Contact, Person
+from domain.policy.rota import Schedule
+from domain.policy.value import Days, Duration, EndTime, Interval, WallTime
 
 
 class WorkingHours(Strict):
@@ -47,69 +34,9 @@ class Organisation(Strict):
     working_hours: WorkingHours = WorkingHours()
 
 
-class Contact(Strict):
-    channel: str
-    to: str = Field(min_length=1, max_length=320)
-
-
-class Person(Strict):
-    name: str = ""
-    timezone: str | None = None
-    contacts: list[Contact] = []
-
-
 class Team(Strict):
     name: str = ""
     members: list[str] = []
-
-
-class Handover(Strict):
-    day: Weekday | None = None
-    at: WallTime = "00:00"
-
-
-class Restriction(Strict):
-    """When a layer is active. A window over midnight belongs to the day on which it begins."""
-
-    days: Days = frozenset(range(7))
-    start: WallTime = Field("00:00", alias="from")
-    end: EndTime = Field("24:00", alias="to")
-
-
-class Rotation(Strict):
-    people: list[str] = Field(min_length=1)
-    every: Turn = (1, "week")
-    handover: Handover = Handover()
-    starts: Day
-    ends: Day | None = None
-    restrict: Restriction | None = None
-
-
-class Override(Strict):
-    """Wall time of the schedule's zone; `person: null` removes.
-
-    `instead_of` left out: for whoever is on.
-    """
-
-    start: Moment = Field(alias="from")
-    end: Moment = Field(alias="to")
-    person: str | None
-    instead_of: str | None = None
-
-
-class Holidays(Strict):
-    country: str
-    subdivision: str | None = None
-    people: list[str] = Field(min_length=1)
-    dates: list[Day] = []
-    """The dates themselves; the loader fills them in from the country's calendar."""
-
-
-class Schedule(Strict):
-    timezone: str = "Europe/Berlin"
-    rotations: list[Rotation] = []
-    overrides: list[Override] = []
-    holidays: Holidays | None = None
 
 
 class Step(Strict):

@@ -7,7 +7,8 @@ from datetime import datetime
 from itertools import combinations
 
 from domain.errors import Problem
-from domain.policy.model import Override, Policy, Schedule
+from domain.policy.model import Policy
+from domain.policy.rota import Override, Schedule
 
 GAPS_SHOWN = 3
 

@@ -16,7 +16,8 @@ from domain.durations import format_duration
 from domain.errors import CommandError, Problem
 from domain.names import nearest
 from domain.on_call import gaps, resolve_targets, shifts
-from domain.policy.model import Override, Policy, Schedule
+from domain.policy.model import Policy
+from domain.policy.rota import Override, Schedule
 from domain.policy.slice import plan_for
 from domain.shape import shape_problems
 from domain.timeline import OPERATOR

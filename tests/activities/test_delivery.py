@@ -14,7 +14,7 @@ from activities.channels.outbox import Outbox
 from activities.delivery import Mode, Postman
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import DeliveryState, Purpose
-from domain.policy.model import Contact
+from domain.policy.person import Contact
 from tests.fakes.organisation import NOW, RecordingChannel, a_clock, an_outgoing
 
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.on_call import gaps, on_call_at, resolve_target, resolve_targets, shifts
-from domain.policy.model import Policy, Schedule
+from domain.policy.model import Policy
+from domain.policy.rota import Schedule
 
 WEEKLY = {
     "people": ["alice", "bob"],

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.on_call import gaps, on_call_at, shifts
-from domain.policy.model import Rotation, Schedule
+from domain.policy.rota import Rotation, Schedule
 from domain.wall_clock import instant_of
 
 ZONES = [

@@ -10,7 +10,7 @@ import pytest
 
 from domain import rotations
 from domain.on_call import on_call_at, shifts
-from domain.policy.model import Schedule
+from domain.policy.rota import Schedule
 
 WEEKLY = {
     "people": ["alice", "bob"],

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from domain.policy import model
+from domain.policy.base import Strict
 from domain.policy.check import KNOWN_CONTACT_CHANNELS
-from domain.policy.model import Policy, Strict
+from domain.policy.model import Policy
 from records.policy_file import read_policy
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import CommandError, PolicyError, UnknownNameError
-from domain.policy.model import Override, Policy
+from domain.policy.model import Policy
+from domain.policy.rota import Override
 from records.policy_file import LoadedPolicy, canonical_json, read_policy, version_of
 from records.policy_store import PolicyStore
 
