@@ -85,29 +85,39 @@ class Postman:
     async def deliver(self, message: Outgoing) -> Delivery:
         """Deliver it unless it has been. Failure is an answer, not an exception."""
         notes: list[str] = []
+        begun: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                settled = await self._begin(message, notes)
+                settled = await self._look_back(message, notes)
                 if settled is not None:
                     return settled
+                begun = asyncio.create_task(self._note_begun(message, notes))
+                if not message.may_repeat:
+                    await begun
+                    if notes:  # nobody could tell afterwards whether the public has it
+                        return self._outcome(
+                            message, DeliveryState.FAILED, "; ".join(notes),
+                            DeliveryReason.UNREACHABLE, True,
+                        )  # fmt: skip
                 receipt = await self._channel(message).send(message)
         except DeliveryError as error:
-            return await self._failed(message, error, notes)
+            return await self._failed(message, error, notes, begun)
         except TimeoutError:
             detail = f"no answer within {self._deadline_seconds:g} s"
             lost = AnswerLostError(DeliveryReason.TIMED_OUT, detail)
-            return await self._failed(message, lost, notes)
+            return await self._failed(message, lost, notes, begun)
         except Exception as error:
             # Whatever a vendor's client raises: the message must not be lost with it.
             log.exception("channel failed", channel=message.channel, key=message.key)
             detail = f"{type(error).__name__} in channel {message.channel}"
-            return await self._failed(message, self._unknown(message, detail), notes)
+            return await self._failed(message, self._unknown(message, detail), notes, begun)
+        await begun
         notes += [receipt.detail] if receipt.detail else []
         await self._note_outcome(message, DeliveryState.SENT, notes)
         return self._outcome(message, DeliveryState.SENT, "; ".join(notes))
 
-    async def _begin(self, message: Outgoing, notes: list[str]) -> Delivery | None:
-        """Note that the message is being sent; an outcome where that settles it."""
+    async def _look_back(self, message: Outgoing, notes: list[str]) -> Delivery | None:
+        """An outcome where an earlier attempt, or the file itself, settles it."""
         try:
             noted = await self._in_thread(lambda: self.outbox.state_of(message))
         except (OSError, TimeoutError) as error:
@@ -119,16 +129,14 @@ class Postman:
             return await self._uncertain(message)
         if self.mode == "outbox" or message.channel in FILE_ONLY:
             return await self._as_file(message)
+        return None
+
+    async def _note_begun(self, message: Outgoing, notes: list[str]) -> None:
+        """Note that it is being sent. A page does not wait for the disk; what is public does."""
         try:
             await self._note(message, DeliveryState.SENDING, "")
         except (OSError, TimeoutError) as error:
             notes.append(self._unnoted(message, error))
-        if notes and not message.may_repeat:
-            # Nobody could tell afterwards whether the public has it.
-            return self._outcome(
-                message, DeliveryState.FAILED, "; ".join(notes), DeliveryReason.UNREACHABLE, True
-            )
-        return None
 
     def _channel(self, message: Outgoing) -> Channel:
         channel = self._channels.get(message.channel)
@@ -162,7 +170,15 @@ class Postman:
         await self._note_outcome(message, DeliveryState.UNCERTAIN, [detail])
         return self._outcome(message, DeliveryState.UNCERTAIN, detail, DeliveryReason.TIMED_OUT)
 
-    async def _failed(self, message: Outgoing, error: DeliveryError, notes: list[str]) -> Delivery:
+    async def _failed(
+        self,
+        message: Outgoing,
+        error: DeliveryError,
+        notes: list[str],
+        begun: asyncio.Task[None] | None,
+    ) -> Delivery:
+        if begun is not None:
+            await begun  # the outcome is noted last
         is_lost = isinstance(error, AnswerLostError)
         state = DeliveryState.UNCERTAIN if is_lost else DeliveryState.FAILED
         notes = [error.detail, *notes]

@@ -6,9 +6,10 @@ An older view never replaces a newer one, a fact is stored once, a message keeps
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Executable, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.recording import (
@@ -112,7 +113,9 @@ def _store_postmortem(connection: Connection, incident_id: str, view: Row, versi
 def _store_entries(connection: Connection, batch: RecordBatch) -> None:
     rows = [entry.model_dump() | {"incident_id": batch.timeline_id} for entry in batch.entries]
     if rows:
-        connection.execute(_insert(connection, timeline).on_conflict_do_nothing(), rows)
+        connection.execute(
+            _insert(connection.dialect.name, timeline).on_conflict_do_nothing(), rows
+        )
 
 
 def _store_messages(connection: Connection, batch: RecordBatch) -> None:
@@ -141,20 +144,25 @@ def _store_results(connection: Connection, batch: RecordBatch) -> None:
 
 def _upsert_newer(connection: Connection, table: Table, rows: Iterable[Row], newer_by: str) -> int:
     """Insert rows, or update those whose stored `newer_by` is lower; tell how many were written."""
-    insert = _insert(connection, table)
+    statement = _upsert(connection.dialect.name, table, newer_by)
+    return sum(len(connection.execute(statement, row).all()) for row in rows)
+
+
+@cache
+def _upsert(dialect: str, table: Table, newer_by: str) -> Executable:
+    """Made once: to put it together costs more than to execute it."""
+    insert = _insert(dialect, table)
     keys = list(table.primary_key.columns)
-    statement = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=keys,
         set_={c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key},
         where=insert.excluded[newer_by] > table.c[newer_by],
     ).returning(keys[0])
-    return sum(len(connection.execute(statement, row).all()) for row in rows)
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+@cache
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def _contiguous(connection: Connection, timeline_id: str) -> int:

@@ -42,8 +42,8 @@ async def test_live_sends_and_leaves_a_file(outbox: Outbox, channel: RecordingCh
     assert outbox.state_of(an_outgoing()) is DeliveryState.SENT
 
 
-async def test_the_file_says_sending_before_the_call(outbox: Outbox) -> None:
-    """A worker killed during the call leaves a trace that the message may be out."""
+async def test_a_public_message_is_noted_before_the_call(outbox: Outbox) -> None:
+    """A worker killed during the call leaves a trace that the public may have it."""
     seen: list[DeliveryState | None] = []
 
     class Watching(RecordingChannel):
@@ -51,8 +51,24 @@ async def test_the_file_says_sending_before_the_call(outbox: Outbox) -> None:
             seen.append(outbox.state_of(message))
             return await super().send(message)
 
-    await _postman(outbox, Watching()).deliver(an_outgoing())
+    update = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE)
+    await _postman(outbox, Watching()).deliver(update)
     assert seen == [DeliveryState.SENDING]
+
+
+async def test_a_page_is_noted_beside_the_call(outbox: Outbox) -> None:
+    """No page waits for the disk; a call that lasts is noted as being sent."""
+
+    class Watching(RecordingChannel):
+        async def send(self, message: Outgoing) -> Receipt:
+            async with asyncio.timeout(5):
+                while outbox.state_of(message) is not DeliveryState.SENDING:
+                    await asyncio.sleep(0.01)
+            return await super().send(message)
+
+    delivery = await _postman(outbox, Watching()).deliver(an_outgoing())
+    assert delivery.state is DeliveryState.SENT
+    assert outbox.state_of(an_outgoing()) is DeliveryState.SENT
 
 
 async def test_outbox_mode_sends_nothing(outbox: Outbox, channel: RecordingChannel) -> None:
