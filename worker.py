@@ -6,6 +6,7 @@ Nothing else happens here. `tocsin worker` runs it; `--queue` splits pages from 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -21,23 +22,29 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.announcing import Announcer
+from activities.answer_links import AnswerLinks
 from activities.assess import Assessing
-from activities.channels import build_channels
+from activities.channels import ChannelSettingsError, build_channels, read_settings
 from activities.channels.outbox import Outbox
 from activities.delegate import Delegating
 from activities.delivery import Postman
 from activities.desk import DeskActivities
 from activities.escalate import OperatorTelling
 from activities.follow_up import FollowingUp
+from activities.heartbeat import Listening
 from activities.looking_up import RecordsLookUp
+from activities.maintenance import MaintenanceLookUp
 from activities.open_comms import Opening
 from activities.page import PagedTelling, PageResolving, PageSending
+from activities.person import BundleSending, HandingOver
 from activities.policy import Pinning
 from activities.postmortem import PostmortemActivities
 from activities.raising import Raising
+from activities.ranking import RankReviewing
 from activities.record import HOLD_SECONDS, Recording
 from activities.remind import Reminding
 from activities.resolve import Resolving
+from activities.roster import RosterActivities
 from domain.errors import PolicyError
 from records.database import RecordsUnavailableError, migrate, open_database
 from records.policy_file import read_policy
@@ -46,7 +53,13 @@ from records.reads import RecordsReader
 from records.writes import RecordsWriter
 from starter.intake import FORMATS
 from starter.logs import configure_logs
-from starter.security import LINK_SECRET_FILE, LinkSigner
+from starter.security import (
+    ANSWER_SECRET_FILE,
+    LINK_SECRET_FILE,
+    AnswerSigner,
+    LinkSigner,
+    PageRef,
+)
 from starter.settings import (
     Settings,
     SettingsError,
@@ -54,21 +67,38 @@ from starter.settings import (
     refuse_unknown_settings,
     with_files,
 )
-from starter.temporal_setup import connect_and_prepare, start_desks
+from starter.temporal_setup import (
+    connect_and_prepare,
+    start_desks,
+    start_monitors,
+    start_roster,
+    tell_of_new_policy,
+)
 from templates.renderer import Renderer
 from workflows.contract import PAGE_QUEUE, TASK_QUEUE
+from workflows.heartbeat import HeartbeatMonitor
 from workflows.incident import IncidentWorkflow
+from workflows.person import PersonPages
 from workflows.postmortem import PostmortemWorkflow
+from workflows.roster import Roster
 from workflows.service_desk import ServiceDesk
 
-WORKFLOWS: tuple[type, ...] = (ServiceDesk, IncidentWorkflow, PostmortemWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    ServiceDesk,
+    IncidentWorkflow,
+    PostmortemWorkflow,
+    HeartbeatMonitor,
+    Roster,
+    PersonPages,
+)
 GRACE = timedelta(seconds=5)
 """For what runs when the worker is told to stop; a page attempt that is cut comes again under its key."""
 STICKY = timedelta(seconds=2)
 """After a kill, a cached incident's task waits this long for the dead worker; the default costs 10 s."""
 RECORDS_HEAD_START = timedelta(seconds=1)
 """How long a starting worker waits for its database before it takes work all the same."""
-PAGE_SLOTS = 100
+PAGE_SLOTS = 400
+"""A vendor that hangs holds a slot for ten seconds: hundreds of its pages must leave room for the others'."""
 SLOTS = 500
 """Recording holds a slot for a second at a time; it waits, it does not work."""
 
@@ -81,6 +111,12 @@ class Activities:
 
     main: Sequence[Callable[..., Any]]
     pages: Sequence[Callable[..., Any]]
+    postmen: Sequence[Postman] = ()
+
+    async def aclose(self) -> None:
+        """Close what the channels keep open: their connections to the vendors."""
+        for postman in self.postmen:
+            await postman.aclose()
 
 
 def _now() -> datetime:
@@ -117,16 +153,35 @@ def build_activities(
     def link_for(incident_id: str) -> str:
         return links.url_for(settings.own_url(), incident_id)
 
+    answers = AnswerSigner(data / ANSWER_SECRET_FILE)
+    try:
+        answers.load()
+    except OSError as error:  # a full disk is no reason not to page: the pages go without a link
+        log.warning("pages cannot be answered by link", reason=str(error))
+
+    def sign_answer(incident_id: str, person: str, key: str, sent_at: datetime) -> str:
+        return answers.sign(PageRef(incident_id, person, key), sent_at)
+
+    answer_for = AnswerLinks(sign_answer, settings.own_url(), settings.public_url)
     resolving = PageResolving(policy, look_up, renderer, pager, clock)
-    sending = PageSending(policy, pager, clock)
+    sending = PageSending(policy, pager, clock, answer_for)
     following = FollowingUp(policy, renderer, announcer, clock)
     pinning = Pinning(policy, look_up, outbox, link_for)
+    windows = MaintenanceLookUp(policy)
+    listening = Listening(policy, client)
+    roster = RosterActivities(policy, environment, clock)
     desk = DeskActivities(client)
+    handing = HandingOver(client)
+    bundling = BundleSending(sending, look_up, renderer, pager, clock)
+    ranking = RankReviewing(handing, look_up, policy, renderer, postman, clock)
     postmortem = PostmortemActivities(reader, renderer, announcer, data / "postmortems")
     return Activities(
         main=[
             resolving.resolve_page,
-            Raising(pinning, resolving).prepare_incident,
+            Raising(client, pinning, resolving, windows).start_incident,
+            windows.maintenance_windows,
+            listening.look_up_monitor,
+            listening.timer_fired_at,
             pinning.pin_policy,
             pinning.number_floor,
             Opening(policy, renderer).open_comms,
@@ -138,14 +193,28 @@ def build_activities(
             Resolving(announcer).send_final,
             OperatorTelling(announcer).tell_operator,
             PagedTelling(announcer).tell_paged,
+            ranking.review_rank,
+            ranking.send_rank_notice,
             Recording(writer, recording_hold_seconds).record,
+            roster.judge_roster,
+            roster.read_roster,
+            roster.write_roster,
+            roster.refresh_calendars,
             desk.signal_desk,
-            desk.cause_of,
+            desk.hand_alerts,
             postmortem.draft_postmortem,
             postmortem.export_postmortem,
             postmortem.tell_owner,
         ],
-        pages=[sending.send_page, resolving.resolve_test_page],
+        pages=[
+            sending.send_page,
+            bundling.send_bundle,
+            handing.hand_to_person,
+            handing.withdraw_pages,
+            handing.tell_outcomes,
+            resolving.resolve_test_page,
+        ],
+        postmen=(postman, pager),
     )
 
 
@@ -208,11 +277,17 @@ async def run(settings: Settings, environment: dict[str, str], queue: str = "all
     await asyncio.wait({preparing}, timeout=RECORDS_HEAD_START.total_seconds())
     activities = build_activities(client, settings, environment)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(activities.aclose)
         for worker in build_workers(client, activities, queue):
             await stack.enter_async_context(worker)
         if queue in ("all", "main"):
-            _, policy = PolicyStore(settings.data_dir).current()
+            version, policy = PolicyStore(settings.data_dir).current()
             await start_desks(client, policy)
+            await start_roster(client)
+            await start_monitors(client, policy)
+            told = settings.data_dir / "run" / "policy.told"
+            await tell_of_new_policy(client, version, policy, told)
+        _calm_the_collector()
         _say_ready(settings.data_dir)
         log.info("worker is ready", queue=queue, delivery=settings.delivery.value)
         await stop.wait()
@@ -268,11 +343,25 @@ def main(queue: str = "all", *, adopts_policy: bool = True) -> int:
         if adopts_policy:
             adopt_policy(settings)
         refuse_unknown_settings(environment, PolicyStore(settings.data_dir).current()[1])
+        read_settings(environment)
+    except ChannelSettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (PolicyError, SettingsError) as error:
         print("\n".join(f"error: {problem}" for problem in error.problems), file=sys.stderr)
         return 2
     asyncio.run(run(settings, environment, queue))
     return 0
+
+
+def _calm_the_collector() -> None:
+    """Keep full collections rare: with some hundred cached incidents one stops everything for 0.1 s.
+
+    What is loaded by now stays for good and is not looked at again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def _say_ready(data_dir: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 import structlog
 
-from activities.channels.base import AnswerLostError, Channel, Outgoing
+from activities.channels import ALIASES
+from activities.channels.base import AnswerLostError, Capabilities, Channel, Outgoing
 from activities.channels.outbox import FILE_ONLY, Outbox
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Delivery, DeliveryState
@@ -66,21 +67,40 @@ class Postman:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="outbox")
 
     def usable_contacts(self, who: str, contacts: list[Contact], *, pages: bool = True) -> Usable:
-        """Which contacts can be used now: all of them where nothing is really sent.
+        """Which contacts can be used now. Where nothing is really sent, every channel can.
 
         Args:
             who: for the sentences.
-            pages: only channels that are fit to wake somebody.
+            pages: only channels that are fit to wake somebody. Otherwise, to inform, those that cost
+                nothing come first: nobody is rung up for what a mail can say.
         """
         usable: list[tuple[int, Contact]] = []
         skipped: list[str] = []
         for index, contact in enumerate(contacts):
-            why = "" if self.mode == "outbox" else self._unusable(contact.channel, pages)
+            why = self._barred(contact)
+            if not why and self.mode == "live":
+                why = self._unusable(contact.channel, pages)
             if why:
                 skipped.append(f"contact {index + 1} of {who} is skipped: {why}")
             else:
                 usable.append((index, contact))
+        if not pages:
+            usable.sort(key=lambda entry: self._is_paid(entry[1].channel))
         return Usable(usable, skipped)
+
+    def capabilities(self) -> dict[str, Capabilities]:
+        """What each channel that can be used here is able to do, by the names that contacts use."""
+        found = {
+            name: channel.capabilities
+            for name, channel in self._channels.items()
+            if self.mode == "outbox" or channel.is_configured
+        }
+        return found | {name: found[of] for name, of in ALIASES.items() if of in found}
+
+    async def aclose(self) -> None:
+        """Close the channels, at the end of a worker."""
+        for channel in self._channels.values():
+            await channel.aclose()
 
     async def deliver(self, message: Outgoing) -> Delivery:
         """Deliver it unless it has been. Failure is an answer, not an exception."""
@@ -112,9 +132,10 @@ class Postman:
             detail = f"{type(error).__name__} in channel {message.channel}"
             return await self._failed(message, self._unknown(message, detail), notes, begun)
         await begun
-        notes += [receipt.detail] if receipt.detail else []
+        notes += [_without_address(receipt.detail, message)] if receipt.detail else []
         await self._note_outcome(message, DeliveryState.SENT, notes)
-        return self._outcome(message, DeliveryState.SENT, "; ".join(notes))
+        sent = self._outcome(message, DeliveryState.SENT, "; ".join(notes))
+        return sent.model_copy(update={"awaits_receipt": receipt.awaits_receipt})
 
     async def _look_back(self, message: Outgoing, notes: list[str]) -> Delivery | None:
         """An outcome where an earlier attempt, or the file itself, settles it."""
@@ -139,7 +160,7 @@ class Postman:
             notes.append(self._unnoted(message, error))
 
     def _channel(self, message: Outgoing) -> Channel:
-        channel = self._channels.get(message.channel)
+        channel = self._of_name(message.channel)
         if channel is None or not channel.is_configured:
             detail = f"channel {message.channel} is not configured"
             raise DeliveryError(DeliveryReason.NOT_CONFIGURED, detail, retryable=False)
@@ -181,7 +202,7 @@ class Postman:
             await begun  # the outcome is noted last
         is_lost = isinstance(error, AnswerLostError)
         state = DeliveryState.UNCERTAIN if is_lost else DeliveryState.FAILED
-        notes = [error.detail, *notes]
+        notes = [_without_address(error.detail, message), *notes]
         await self._note_outcome(message, state, notes)
         return self._outcome(
             message,
@@ -215,8 +236,24 @@ class Postman:
         log.error("outbox failed", key=message.key, error=repr(error))
         return f"the outbox could not be used: {type(error).__name__}"
 
+    def _of_name(self, name: str) -> Channel | None:
+        return self._channels.get(ALIASES.get(name, name))
+
+    def _is_paid(self, name: str) -> bool:
+        channel = self._of_name(name)
+        return channel is not None and channel.capabilities.is_paid
+
+    @staticmethod
+    def _barred(contact: Contact) -> str:
+        """Why the contact may never be used, whatever the severity."""
+        if not contact.verified:
+            return f"the person has not confirmed this {contact.channel} contact (verified: false)"
+        if not contact.enabled:
+            return f"this {contact.channel} contact is switched off (enabled: false)"
+        return ""
+
     def _unusable(self, name: str, pages: bool) -> str:
-        channel = self._channels.get(name)
+        channel = self._of_name(name)
         if channel is None:
             return f"this Tocsin has no channel {name}"
         if not channel.is_configured:
@@ -245,3 +282,9 @@ class Postman:
             retry_after_seconds=retry_after_seconds,
             at=self._clock(),
         )
+
+
+def _without_address(detail: str, message: Outgoing) -> str:
+    """A vendor's sentence without the address it repeats: details are kept in histories and shown."""
+    address = message.to.strip()
+    return detail.replace(address, "the address") if len(address) > 3 else detail

@@ -1,7 +1,7 @@
 """What incidents and desks say to each other when the other may not be running.
 
-These hold a Temporal client: a signal-with-start reaches a desk whether or not it runs, and the memo of
-a workflow that has ended can only be read from outside.
+These hold a Temporal client: a signal-with-start reaches a desk whether or not it runs, and a signal of
+the client's own costs the desk one task less than one of its workflow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from workflows import contract
 
 
 class DeskActivities:
-    """Signals to desks, and who took a number."""
+    """Signals to desks."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -34,13 +34,18 @@ class DeskActivities:
             start_signal_args=[request.body],
         )
 
-    @activity.defn(name="cause_of")
-    async def cause_of(self, request: contract.CauseQuery) -> str:
-        """The cause in the memo of an incident's workflow; empty when there is none to read."""
+    @activity.defn(name="hand_alerts")
+    async def hand_alerts(self, request: contract.HandAlerts) -> bool:
+        """Give alerts to an open incident, which takes each key once; False when it is there no more.
+
+        Raises:
+            RPCError: Temporal did not take them, or did not say. Retried, which delivers nothing twice.
+        """
+        incident = self._client.get_workflow_handle(request.incident_id)
         try:
-            found = await self._client.get_workflow_handle(request.incident_id).describe()
+            await incident.signal("alerts", args=[request.alerts, request.key])
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return ""
+                return False
             raise
-        return str((await found.memo()).get("cause", ""))
+        return True

@@ -31,6 +31,7 @@ class OpenIncidents(Protocol):
     def open_incidents(self) -> list[OpenIncident]: ...
     def open_for_services(self, services: Collection[str]) -> list[dict[str, Any]]: ...
     def highest_number(self, service: str) -> int: ...
+    def incidents_of(self, person: str) -> list[OpenIncident]: ...
 
 
 class RecordsLookUp:
@@ -57,6 +58,10 @@ class RecordsLookUp:
     async def open_for_services(self, services: Collection[str]) -> list[dict[str, Any]]:
         """The open incidents of some services. Raises as `open_incidents`."""
         return await self._within_limit(lambda: self._reader.open_for_services(services))
+
+    async def incidents_of(self, person: str) -> list[OpenIncident]:
+        """The open incidents that a person was paged for or manages. Raises as `open_incidents`."""
+        return await self._within_limit(lambda: self._reader.incidents_of(person))
 
     async def highest_number(self, service: str) -> int:
         """The number of the service's latest incident. Raises as `open_incidents`."""

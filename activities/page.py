@@ -1,8 +1,9 @@
 """Paging: who is to be paged now and with which words, and one attempt to page one person.
 
-A contact's number in `PageTarget.channels` and `SendPage.contact` counts the person's **usable**
-contacts: those whose channel can page in this installation. Both activities count alike. Where the
-policy was changed in between, the contact of that channel is taken, so that a page still goes out.
+A contact's number in `PlannedContact.contact` and `SendPage.contact` counts the person's **usable**
+contacts: verified, enabled, and of a channel that can page in this installation. Both activities count
+alike. Where the policy was changed in between, the contact of that channel is taken, so that a page
+still goes out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import structlog
 from temporalio import activity
 
 from activities.announcing import Announcer
-from activities.channels.base import Outgoing
+from activities.channels.base import Answer, Outgoing
+from activities.contact_plans import About, Planned, plan_targets
 from activities.delivery import Postman
 from activities.looking_up import PolicySource, RecordsLookUp, why
 from activities.wording import page_text
@@ -25,14 +27,13 @@ from domain.messages import (
     Announced,
     Delivery,
     DeliveryState,
-    PageTarget,
     PageText,
     Purpose,
     ResolvedPage,
     ResolvePage,
     SendPage,
 )
-from domain.on_call import OnCall, resolve_targets
+from domain.on_call import resolve_targets
 from domain.policy.model import Policy
 from domain.policy.person import Contact
 from domain.priority import OpenIncident, Rank, rank_among
@@ -77,12 +78,17 @@ class PageResolving:
         """The test page of one person; it is sent by `send_page` with incident id `test`."""
         try:
             _, policy = self._policy.current()
-            targets, skipped = self._targets(policy, [f"person:{person}"], self._clock())
+            about = About(severity="", is_major=True, follows_rules=False)
+            planned = self._plan(policy, [f"person:{person}"], about, self._clock())
             text = self._test_text(policy, person)
         except Exception as error:
             log.exception("resolving a test page failed", person=person)
             return ResolvedPage(faults=[f"nobody could be looked up: {why(error)}"])
-        return ResolvedPage(targets=targets, skipped=skipped, text=text if targets else None)
+        return ResolvedPage(
+            targets=planned.targets,
+            skipped=planned.skipped,
+            text=text if planned.targets else None,
+        )
 
     async def _resolve(self, request: ResolvePage) -> ResolvedPage:
         at = self._clock()
@@ -92,7 +98,18 @@ class PageResolving:
             hold_until = _hold_until(policy, at, faults)
             if hold_until is not None:
                 return ResolvedPage(hold_until=hold_until)
-        targets, skipped = self._targets(policy, request.targets, at)
+        about = About(
+            severity=str(request.incident.get("severity") or ""),
+            # Where it is not known how bad it is, nobody's quiet hours hold the page.
+            is_major=bool(request.incident.get("major", True)),
+        )
+        targets, quiet, skipped = self._plan(policy, request.targets, about, at)
+        if not targets and quiet:
+            who = ", ".join(quiet)
+            reason = f"{about.severity} waits for the quiet hours of {who} to end"
+            return ResolvedPage(
+                hold_until=min(quiet.values()), hold_reason=reason, skipped=skipped, faults=faults
+            )
         if not targets:
             return ResolvedPage(skipped=skipped, faults=faults)
         rank = await self._rank(request.incident, faults)
@@ -112,24 +129,13 @@ class PageResolving:
             faults=faults + broken,
         )
 
-    def _targets(
-        self, policy: Policy, names: list[str], at: datetime
-    ) -> tuple[list[PageTarget], list[str]]:
+    def _plan(self, policy: Policy, names: list[str], about: About, at: datetime) -> Planned:
         expanded = [
             t for name in names for t in (policy.catch_all() if name == CATCH_ALL else [name])
         ]
         people, skipped = resolve_targets(policy, expanded, at)
-        targets: list[PageTarget] = []
-        for entry in people:
-            usable = self._postman.usable_contacts(
-                entry.person, policy.people[entry.person].contacts
-            )
-            skipped = [*skipped, *usable.skipped]
-            if usable.contacts:
-                targets.append(_target(entry, [contact for _, contact in usable.contacts]))
-            else:
-                skipped.append(f"{entry.person} has no usable contact")
-        return targets, skipped
+        planned = plan_targets(policy, self._postman, people, about, at)
+        return planned._replace(skipped=[*skipped, *planned.skipped])
 
     async def _rank(self, incident: Mapping[str, Any], faults: list[str]) -> Rank | None:
         try:
@@ -153,18 +159,27 @@ class PageResolving:
 
 
 class PageSending:
-    """The attempt itself: on the queue of the pages, with channels of its own."""
+    """The attempt itself: on the queue of the pages, with channels of its own.
+
+    Args:
+        answer_for: how a page can be answered from outside; None where it cannot.
+    """
 
     def __init__(
-        self, policy: PolicySource, postman: Postman, clock: Callable[[], datetime]
+        self,
+        policy: PolicySource,
+        postman: Postman,
+        clock: Callable[[], datetime],
+        answer_for: Callable[[SendPage, datetime], Answer | None] | None = None,
     ) -> None:
         self._policy, self._postman, self._clock = policy, postman, clock
+        self._answer_for = answer_for
 
     @activity.defn(name="send_page")
     async def send_page(self, request: SendPage) -> Delivery:
         """Page one person over one contact, whose address is looked up now."""
         try:
-            contact = self._contact(request)
+            contact = self.contact_for(request)
         except Exception as error:
             log.exception("policy unreadable", key=request.key)
             detail = f"the policy cannot be read: {why(error)}"
@@ -172,7 +187,8 @@ class PageSending:
         if contact is None:
             detail = f"{request.person} has no contact of channel {request.channel} any more"
             return self._unsent(request, DeliveryReason.NO_CONTACT, detail, retryable=False)
-        return await self._postman.deliver(
+        answer, fault = self.answer_to(request)
+        delivery = await self._postman.deliver(
             Outgoing(
                 key=request.key,
                 incident=request.incident_id,
@@ -184,10 +200,30 @@ class PageSending:
                 text=request.text.text,
                 html=request.text.html,
                 severity=request.severity,
+                answer=answer,
             )
         )
+        if not fault:
+            return delivery
+        notes = "; ".join(filter(None, (delivery.detail, fault)))
+        return delivery.model_copy(update={"detail": notes})
 
-    def _contact(self, request: SendPage) -> Contact | None:
+    def answer_to(self, request: SendPage) -> tuple[Answer | None, str]:
+        """How it can be answered, or why it goes out without: a page without a link is a page."""
+        if self._answer_for is None:
+            return None, ""
+        try:
+            return self._answer_for(request, self._clock()), ""
+        except Exception as error:
+            log.exception("no answer link could be made", key=request.key)
+            return None, f"without a link to acknowledge: {why(error)}"
+
+    def organisation(self) -> str:
+        """Its name, as in the policy now. Raises what the policy's source does."""
+        return self._policy.current()[1].organisation.name
+
+    def contact_for(self, request: SendPage) -> Contact | None:
+        """The contact that is meant, as it is in the policy now. Raises what the policy's source does."""
         _, policy = self._policy.current()
         person = policy.people.get(request.person)
         if person is None:
@@ -223,16 +259,6 @@ class PagedTelling:
     async def tell_paged(self, request: Announce) -> Announced:
         """Tell who was paged that somebody took it."""
         return await self._announcer.announce(request)
-
-
-def _target(entry: OnCall, contacts: list[Contact]) -> PageTarget:
-    return PageTarget(
-        person=entry.person,
-        channels=[contact.channel for contact in contacts],
-        schedule=entry.schedule,
-        until=entry.until,
-        why=entry.why,
-    )
 
 
 def _hold_until(policy: Policy, at: datetime, faults: list[str]) -> datetime | None:

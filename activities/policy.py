@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from temporalio import activity
 
@@ -49,9 +50,10 @@ class Pinning:
 
     @activity.defn(name="number_floor")
     async def number_floor(self, service: str) -> NumberFloor:
-        """A number that no incident of the service has, from the records and the outbox."""
+        """A number that no incident of the service has, and those that are open: what a new desk needs."""
         notes: list[str] = []
         written = recorded = 0
+        listed: list[dict[str, Any]] = []
         try:
             scan = asyncio.to_thread(self._outbox.highest_number, service)
             written = await asyncio.wait_for(scan, OUTBOX_SECONDS)
@@ -59,10 +61,13 @@ class Pinning:
             notes.append(f"the outbox could not be read: {why(error)}")
         try:
             recorded = await self._records.highest_number(service)
+            listed = await self._records.open_for_services([service])
         except RecordsUnavailableError as error:
             # A desk that waits for the records pages nobody; a jump in the numbers harms nobody.
             notes.append(
                 f"the records could not be read: {why(error)}; numbers jump by {JUMP} from {written}"
             )
             recorded = written + JUMP
-        return NumberFloor(next_number=max(written, recorded) + 1, note="; ".join(notes))
+        return NumberFloor(
+            next_number=max(written, recorded) + 1, note="; ".join(notes), open=listed
+        )

@@ -6,16 +6,19 @@ therefore take whatever the view holds and cannot fail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domain.bundling import HandedPage
 from domain.messages import Announcement, PageText, Purpose
-from domain.priority import Rank
+from domain.priority import OpenIncident, Rank, rank_among
 from templates.filters import line, plain, short, when
 from templates.renderer import Rendered, Renderer, TemplateFaultError
 
 View = Mapping[str, Any]
 _SUBJECT_CHARS = 160
+_LISTED = 50
+"""Incidents that a message lists; the others are counted."""
 _WORDS = ("what", "text", "briefing")
 _LISTS = ("duties", "questions")
 
@@ -64,6 +67,68 @@ def built_in_page(incident: View, rank: Rank | None, reason: str, late: bool) ->
         line(incident.get("url") or ""),
     ]
     return PageText(subject=subject, text="\n".join(part for part in lines if part) + "\n")
+
+
+def bundle_text(
+    renderer: Renderer,
+    organisation: str,
+    pages: Sequence[HandedPage],
+    standing: Sequence[OpenIncident],
+    *,
+    is_short: bool,
+) -> tuple[PageText, list[str]]:
+    """The text of several pages in one message, and the fault of its template.
+
+    Args:
+        pages: first in rank first.
+        standing: every open incident, as far as known.
+        is_short: for a channel that takes few characters.
+    """
+    listed = list({page.page.incident_id: page for page in pages}.values())
+    context = {
+        "organisation": organisation,
+        "incident": {},
+        "count": len(listed),
+        "late": any(page.late for page in listed),
+        "incidents": [_listed(page, standing) for page in listed[:_LISTED]],
+    }
+    try:
+        done = renderer.render("page_bundle", context)
+        if is_short:
+            text = renderer.render_file("page_bundle/short.txt.j2", context)
+            done = done.model_copy(update={"text": text, "html": None})
+    except TemplateFaultError as error:
+        return built_in_bundle(context), [f"{error}; sent as plain text"]
+    return PageText(subject=done.subject, text=done.text, html=done.html), []
+
+
+def _listed(handed: HandedPage, standing: Sequence[OpenIncident]) -> dict[str, Any]:
+    mine = OpenIncident(
+        id=handed.page.incident_id,
+        priority=handed.priority,
+        severity=handed.page.severity,
+        raised_at=handed.raised_at,
+    )
+    rank = rank_among(mine, standing) if standing else None
+    return {
+        **mine.model_dump(mode="json", exclude={"summary"}),
+        "summary": handed.summary,
+        "service_name": handed.service_name,
+        "url": handed.url,
+        "rank": f"#{rank.position} of {rank.of} open" if rank else "",
+    }
+
+
+def built_in_bundle(context: Mapping[str, Any]) -> PageText:
+    """Several pages without any template."""
+    listed = context["incidents"]
+    named = ", ".join(f"{one['id']} {one['severity']}" for one in listed)
+    late = "LATE " if context["late"] else ""
+    subject = short(f"{late}{context['count']} incidents wait for you: {named}", _SUBJECT_CHARS)
+    lines = [
+        f"{one['id']} {one['severity']} {one['priority']} {line(one['summary'])}" for one in listed
+    ]
+    return PageText(subject=subject, text="\n".join([subject, "", *lines]) + "\n")
 
 
 def announcement_text(

@@ -19,7 +19,14 @@ from typing import Any
 
 from bench import machine
 from bench.measure import Result, Row, Verdict, table
-from bench.rows import events, page_latency, repeats
+from bench.rows import (
+    escalations,
+    events,
+    new_while_starting,
+    on_call,
+    page_latency,
+    repeats,
+)
 from bench.system import BenchError, System
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,8 +37,14 @@ GROUPS: tuple[tuple[Sequence[Row], Measure, int], ...] = (
     (page_latency.ROWS, page_latency.measure, page_latency.ROUNDS),
     (repeats.ROWS, repeats.measure, repeats.ROUNDS),
     (events.ROWS, events.measure, events.ROUNDS),
+    (on_call.ROWS, on_call.measure, on_call.ROUNDS),
 )
 """Rows that are measured together, how, and in how many rounds."""
+LONG = (
+    (new_while_starting.ROWS, new_while_starting.measure, new_while_starting.ROUNDS),
+    (escalations.ROWS, escalations.measure, escalations.ROUNDS),
+)
+"""Those that take minutes: measured when named, and by `--full`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,12 +72,12 @@ def exit_code(results: Sequence[Result]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = [row.name for rows, _, _ in GROUPS for row in rows]
+    names = [row.name for rows, _, _ in (*GROUPS, *LONG) for row in rows]
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Speed as ratios to a floor."
     )
     parser.add_argument("--row", choices=names, help="measure this row only")
-    parser.add_argument("--full", action="store_true", help="three times as many rounds")
+    parser.add_argument("--full", action="store_true", help="the long rows too")
     parser.add_argument("--name", help="name of the file of results; left out: the time")
     return parser
 
@@ -78,11 +91,12 @@ async def _run(folder: Path, only: str | None, full: bool) -> tuple[list[Result]
         facts["idle_memory_mb"] = {
             name: round(machine.memory_mb(pid)) for name, pid in system.pids.items()
         }
-        for rows, measure, rounds in GROUPS:
+        wanted = (*GROUPS, *LONG) if full or only is not None else GROUPS
+        for rows, measure, rounds in wanted:
             if only is not None and only not in {row.name for row in rows}:
                 continue
             _say(f"measuring {', '.join(row.name for row in rows)} …")
-            found = await measure(system, rounds * (3 if full else 1))
+            found = await measure(system, rounds)
             results += [one for one in found if only is None or one.row.name == only]
         facts["memory_afterwards_mb"] = {
             name: round(machine.memory_mb(pid)) for name, pid in system.pids.items()

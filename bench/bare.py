@@ -32,6 +32,26 @@ class BareWorkflow:
         )
 
 
+@dataclass
+class Due:
+    """A message, and when it is due. Units: seconds since 1970."""
+
+    message: Message
+    at: float
+
+
+@workflow.defn
+class BareTimer:
+    """A timer, one activity, end."""
+
+    @workflow.run
+    async def run(self, due: Due) -> None:
+        await workflow.sleep(max(due.at - workflow.now().timestamp(), 0.001))
+        await workflow.execute_activity(
+            "post", due.message, task_queue=BARE_ACTIVITIES, start_to_close_timeout=WITHIN
+        )
+
+
 @workflow.defn
 class NaiveIncident:
     """An incident as a beginner writes it: for every step one signal, and one activity that does it."""

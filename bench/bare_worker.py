@@ -14,7 +14,15 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from bench.bare import BARE_ACTIVITIES, BARE_QUEUE, BareWorkflow, Message, NaiveIncident, do
+from bench.bare import (
+    BARE_ACTIVITIES,
+    BARE_QUEUE,
+    BareTimer,
+    BareWorkflow,
+    Message,
+    NaiveIncident,
+    do,
+)
 from bench.http import serve
 
 
@@ -35,7 +43,7 @@ async def run(temporal: str, receiver: str, ready: Path) -> None:
     workflows = Worker(
         client,
         task_queue=BARE_QUEUE,
-        workflows=[BareWorkflow, NaiveIncident],
+        workflows=[BareWorkflow, BareTimer, NaiveIncident],
         workflow_runner=runner,
     )
     activities = Worker(client, task_queue=BARE_ACTIVITIES, activities=[post, do])

@@ -39,7 +39,12 @@ class Receiver:
         if waiting is not None and not waiting.done():
             waiting.set_result(at)
 
-    async def first(self, key: str) -> float:
+    @staticmethod
+    def now() -> float:
+        """The clock by which arrivals are noted."""
+        return time.perf_counter()
+
+    async def first(self, key: str, timeout: float = TIMEOUT_SECONDS) -> float:
         """When the first message of that key came; waits for it.
 
         Raises:
@@ -48,7 +53,7 @@ class Receiver:
         if self.arrived.get(key):
             return self.arrived[key][0]
         future = self._waiting.setdefault(key, asyncio.get_running_loop().create_future())
-        return await asyncio.wait_for(future, TIMEOUT_SECONDS)
+        return await asyncio.wait_for(future, timeout)
 
 
 def key_of(message: Any) -> str:

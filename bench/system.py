@@ -170,9 +170,10 @@ class System:
         self._taken += 1
         return self._services[self._taken - 1]
 
-    def alert_request(self, service: str) -> bytes:
+    def alert_request(self, service: str, severity: str = "critical") -> bytes:
         """The alert of a service as bytes to send."""
-        return request_bytes(HOOK, alert_body(service, f"{service}-fingerprint"), _KEY)
+        body = alert_body(service, f"{service}-fingerprint", severity)
+        return request_bytes(HOOK, body, _KEY)
 
     async def intake_once(self, request: bytes) -> tuple[int, bytes]:
         """Send to the intake over a connection of its own."""

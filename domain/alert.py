@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, PrivateAttr, model_validator
 
 MAX_KEY_CHARS = 512
 MAX_ALERT_BYTES = 128 * 1024
@@ -41,12 +42,21 @@ class Alert(BaseModel):
     """The payload as it came, shortened, where it could not be read whole."""
     count: int = 1
     """How many deliveries this one stands for: repeats that arrived together ride as one."""
+    on_clear: Literal["stay", "resolve"] | None = None
+    """What its clearing does to the incident that it raised; None is the service's own rule."""
+
+    _size: int = PrivateAttr(0)
+
+    @property
+    def size(self) -> int:
+        """Its length on the wire. Units: bytes. Measured once, when it is made."""
+        return self._size
 
     @model_validator(mode="after")
     def _fits_into_a_payload(self) -> Alert:
-        size = len(self.model_dump_json().encode())
-        if size > MAX_ALERT_BYTES:
-            raise ValueError(f"at most {MAX_ALERT_BYTES} bytes in one alert, got {size}")
+        self._size = len(self.model_dump_json().encode())
+        if self._size > MAX_ALERT_BYTES:
+            raise ValueError(f"at most {MAX_ALERT_BYTES} bytes in one alert, got {self._size}")
         return self
 
 

@@ -34,8 +34,11 @@ def take_alert(incident: Incident, alert: Alert, at: datetime) -> list[Fact]:
     remaining += incident.untracked_firing
     if remaining:
         return [AlertPartlyCleared(key=alert.key, remaining=remaining)]
-    facts = [AlertCleared(key=alert.key)]
-    if incident.policy.on_clear == "resolve":
+    # A heartbeat says itself what its return does to the incident that its absence raised.
+    is_own = alert.on_clear is not None and incident.raised_by_alert == alert.key
+    rule = alert.on_clear if is_own else incident.policy.on_clear
+    facts = [AlertCleared(key=alert.key, resolves=rule == "resolve")]
+    if rule == "resolve":
         due = incident.policy.level(incident.severity).postmortem_due
         facts.append(
             Resolved(

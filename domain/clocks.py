@@ -1,5 +1,7 @@
 """The incident's clocks: what the process does by itself when time has passed.
 
+Those that accompany a page beside the climb itself are in `paging_clocks.py`.
+
 Each reads absolute instants from the state, so that continue-as-new, replay and an outage of a day all
 resume right: what was overtaken is said once and not made up for.
 """
@@ -13,6 +15,7 @@ from domain.escalation import due
 from domain.facts import (
     Closed,
     ConfirmationDue,
+    InMaintenance,
     PolicyExhausted,
     RoleUnanswered,
     ShiftTooLong,
@@ -20,7 +23,9 @@ from domain.facts import (
     StepSkipped,
     UpdateDue,
 )
+from domain.facts.maintenance import word_of_maintenance
 from domain.incident import Incident, RoleState, Status
+from domain.paging_clocks import ContactClock, PagingFailureClock, ReceiptClock, SignOfLifeClock
 from domain.roles import INCIDENT_MANAGER
 from domain.updates import Stage
 
@@ -44,6 +49,11 @@ class EscalationClock(Clock[Incident]):
         for run in subject.active_pages():
             owed = due(run, now, subject.policy.limits.exhausted_every)
             if owed is None:
+                continue
+            maintenance = word_of_maintenance(subject, run, now)
+            if maintenance is not None:
+                facts.append(maintenance)
+            if isinstance(maintenance, InMaintenance):
                 continue
             shown = owed.overtaken[-MAX_SKIPPED_SHOWN:]
             hidden = len(owed.overtaken) - len(shown)
@@ -167,6 +177,10 @@ class CloseClock(Clock[Incident]):
 
 INCIDENT_CLOCKS: tuple[Clock[Incident], ...] = (
     EscalationClock(),
+    ContactClock(),
+    ReceiptClock(),
+    PagingFailureClock(),
+    SignOfLifeClock(),
     ConfirmationClock(),
     CommunicationClock(),
     RoleClock(),

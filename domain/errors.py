@@ -5,6 +5,7 @@ TocsinError
   │     ├── TransitionError    the state forbids it
   │     ├── UnknownNameError   a person, service, role, … that the policy does not have
   │     ├── CommandError       a body of the wrong shape
+  │     ├── ConflictError      it contradicts what somebody else has already decided
   │     └── ActorRequiredError the command needs to know who acts
   ├── PolicyError              the policy file has mistakes
   ├── IntakeError              an alert payload that is not even its own format
@@ -86,6 +87,17 @@ class CommandError(IncidentError):
         return self._problems
 
 
+class ConflictError(IncidentError):
+    """It contradicts something that is there already. Not retried: one of the two has to go first."""
+
+    def __init__(self, detail: str, where: str = "") -> None:
+        self._where = where
+        super().__init__(detail)
+
+    def problems(self) -> list[Problem]:
+        return [Problem(where=self._where, detail=str(self))]
+
+
 class ActorRequiredError(IncidentError):
     """The command says who does it, so it cannot come from the operator."""
 
@@ -143,5 +155,11 @@ class DeliveryError(TocsinError):
         super().__init__(f"{reason}: {detail}")
 
 
-REFUSALS = ("TransitionError", "UnknownNameError", "CommandError", "ActorRequiredError")
+REFUSALS = (
+    "TransitionError",
+    "UnknownNameError",
+    "CommandError",
+    "ConflictError",
+    "ActorRequiredError",
+)
 """Names as Temporal sees them: it matches error types by name, not by inheritance."""

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from domain.messages import PageText
+from domain.paged import PagedPerson
 from domain.policy.slice import EscalationPlan
 
 LATE_AFTER = timedelta(seconds=10)
@@ -25,25 +27,8 @@ class Cause(StrEnum):
     RAISED = "raised"
     SEVERITY = "severity"
     ESCALATED = "escalated"
-
-
-class PagedPerson(BaseModel):
-    """One person of the current step and what became of each of their contacts."""
-
-    person: str
-    channels: list[str]
-    tried: int = 1
-    """How many of the contacts have been started, in order."""
-    failed: int = 0
-    """How many of them failed for good."""
-    sent: bool = False
-    round: int = 1
-    step: str = ""
-    """Label of the step that pages them: `s2`, or `catch-all`."""
-
-    @property
-    def is_unreachable(self) -> bool:
-        return not self.sent and self.failed >= len(self.channels)
+    UNACKNOWLEDGED = "unacknowledged"
+    """Somebody took it and went silent, or called for help where policy takes that as a no."""
 
 
 class PageRun(BaseModel):
@@ -54,6 +39,10 @@ class PageRun(BaseModel):
     reason: str = ""
     plan: EscalationPlan
     wait_for_working_hours: bool = False
+    waits_for_maintenance: bool = False
+    """Whether a machine asked for it, so that a planned maintenance holds it until its end."""
+    held_by: str = ""
+    """The maintenance window that it waits for."""
     round: int = 1
     step: int = 0
     """Index of the step that is due next, or is being paged."""
@@ -68,6 +57,24 @@ class PageRun(BaseModel):
     is_exhausted: bool = False
     is_paging_catch_all: bool = False
     current: list[PagedPerson] = []
+    """The people of the step that was paged last."""
+    earlier: list[PagedPerson] = []
+    """Those of the steps before: their plans go on until somebody acknowledges."""
+    text: PageText | None = None
+    """What the step that was paged last said, for the contacts that come later."""
+    text_at: datetime | None = None
+    late: bool = False
+    asked_at: datetime | None = None
+    """When the step that is being resolved was due."""
+    needed: int = 0
+    """Acknowledgements that the steps paged so far demand; 0 while none was paged."""
+    acknowledged_by: list[str] = []
+    first_sent: dict[str, datetime] = {}
+    """When the first page left for each person."""
+    failing_since: datetime | None = None
+    """Since when every page to the current step has failed."""
+    is_failing: bool = False
+    """Whether that has been told."""
     paged: list[str] = []
     """Everybody whom this run has paged, in order."""
     ended_at: datetime | None = None
@@ -82,13 +89,25 @@ class PageRun(BaseModel):
         """Rounds before the policy counts as exhausted."""
         return 1 + self.plan.repeat
 
+    @property
+    def acknowledgements_needed(self) -> int:
+        """How many people have to take it; before the first page as the first step says."""
+        if self.needed or not self.plan.steps:
+            return max(self.needed, 1)
+        return self.plan.steps[0].acknowledgements
+
+    def people(self) -> list[PagedPerson]:
+        """Everybody whose plan may go on."""
+        return [*self.current, *self.earlier]
+
     def end(self, at: datetime, why: str) -> None:
         """Stop climbing."""
         self.ended_at, self.ended_why, self.due_at = at, why, None
+        self.text = None  # long, and nobody is paged any more
 
     def paged_now(self, person: str, round_: int, step: str) -> PagedPerson | None:
-        """What became of a page, where it is one of the current step's."""
-        for paged in self.current:
+        """What became of a page, unless the person has been paged anew since."""
+        for paged in self.people():
             if (paged.person, paged.round, paged.step) == (person, round_, step):
                 return paged
         return None

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, Effect, Fact
 from domain.alert import AlertState, AlertStatus
 from domain.assessment import Assessment
 from domain.escalation import PageRun
+from domain.maintenance import Window
+from domain.paged import AwaitedReceipt, DeliveryReceipt
+from domain.policy.model import PageWhen
 from domain.policy.slice import PolicySlice
 from domain.priority import Rank
 from domain.roles import INCIDENT_MANAGER
+from domain.timeline import SYSTEM, Entry
 from domain.updates import Audience, Update, UpdateClock
 
 
@@ -29,7 +34,7 @@ class Status(StrEnum):
 OPEN = frozenset({Status.RAISED, Status.FIXING})
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.RAISED: frozenset({Status.FIXING, Status.RESOLVED, Status.CANCELLED}),
-    Status.FIXING: frozenset({Status.RESOLVED, Status.CANCELLED}),
+    Status.FIXING: frozenset({Status.RAISED, Status.RESOLVED, Status.CANCELLED}),
     Status.RESOLVED: frozenset({Status.FIXING, Status.CLOSED}),
     Status.CLOSED: frozenset(),
     Status.CANCELLED: frozenset(),
@@ -96,6 +101,8 @@ class Incident(Aggregate):
     """State of one incident."""
 
     ALERTS_KEPT: ClassVar[int] = 1000
+    BATCHES_KEPT: ClassVar[int] = 200
+    RECEIPTS_KEPT: ClassVar[int] = 200
 
     DETAILS: ClassVar[tuple[str, ...]] = (
         "id", "service", "summary", "description", "severity", "priority", "type", "status",
@@ -133,6 +140,8 @@ class Incident(Aggregate):
     alert_count: int = 0
     untracked_firing: int = 0
     """Alerts that joined beyond `ALERTS_KEPT`: counted, and never known to have cleared."""
+    alert_batches: list[str] = []
+    """Keys under which the desk last handed alerts over: it may do so twice when a worker dies."""
     assessment: Assessment = Assessment()
     known: dict[str, Any] = {}
     """What Tocsin found out for the assessment by itself."""
@@ -143,6 +152,28 @@ class Incident(Aggregate):
     communications: Communications = Communications()
     rank: Rank | None = None
     pages: list[PageRun] = []
+    reached: list[str] = []
+    """Everybody for whom a page of this incident has left."""
+    awaited: dict[str, AwaitedReceipt] = {}
+    """Pages whose vendor will still say whether they arrived, by key; the newest 200."""
+    early_receipts: dict[str, DeliveryReceipt] = {}
+    """Receipts that came before the attempt had answered."""
+    refused_channels: list[str] = []
+    """Channels whose vendor does not know us any more, as the operator has been told."""
+    handed: dict[str, Effect] = {}
+    """Later pages that the entity of their person has, by key, with the shortest of texts."""
+    overloaded: dict[str, str] = {}
+    """Who was paged for more than they can handle, and the sentence about it."""
+    acknowledged_by: str | None = None
+    """Who took it first, or again after it was taken back."""
+    last_sign_at: datetime | None = None
+    """The last command of a responder."""
+    sign_asked_at: datetime | None = None
+    """When the acknowledger was asked whether they are still on it; None once anybody has answered."""
+    windows: list[Window] = []
+    """Maintenance of the service, as the desk told it last."""
+    raised_by_alert: str | None = None
+    """Key of the alert that raised it; None where a person did."""
     clocks: dict[Audience, UpdateClock] = {}
     confirm_reminders: int = 0
     shift_reminded_at: datetime | None = None
@@ -150,6 +181,31 @@ class Incident(Aggregate):
     has_postmortem: bool = False
     hand_backs: int = 0
     """How often alerts that came too late were given back to the desk."""
+
+    def record(
+        self,
+        fact: Fact,
+        at: datetime,
+        actor: str = SYSTEM,
+        follows: Callable[[Any, Fact, datetime, str], Iterable[Effect]] | None = None,
+    ) -> Entry | None:
+        """As the base; a responder who does something shows that the work goes on."""
+        entry = super().record(fact, at, actor, follows)
+        if actor != SYSTEM and self.is_responder(actor):
+            self.last_sign_at, self.sign_asked_at = at, None
+        return entry
+
+    def awaits(self, key: str, receipt: AwaitedReceipt) -> None:
+        """A vendor will say what became of a page."""
+        self.awaited[key] = receipt
+        while len(self.awaited) > self.RECEIPTS_KEPT:
+            del self.awaited[next(iter(self.awaited))]
+
+    def keep_early(self, receipt: DeliveryReceipt) -> None:
+        """A vendor was faster than our own attempt: its word counts once the attempt has answered."""
+        self.early_receipts[receipt.key] = receipt
+        while len(self.early_receipts) > self.RECEIPTS_KEPT:
+            del self.early_receipts[next(iter(self.early_receipts))]
 
     @property
     def is_open(self) -> bool:
@@ -159,6 +215,12 @@ class Incident(Aggregate):
     def is_over(self) -> bool:
         """Closed or cancelled: nothing more can happen."""
         return self.status in (Status.CLOSED, Status.CANCELLED)
+
+    @property
+    def may_be_taken_back(self) -> bool:
+        """Whether an acknowledgement can be taken back, so that somebody is paged again."""
+        pages = self.policy.level(self.severity).page is not PageWhen.NEVER
+        return self.status is Status.FIXING and self.acknowledged_at is not None and pages
 
     @property
     def is_major(self) -> bool:
@@ -194,6 +256,13 @@ class Incident(Aggregate):
 
     def has_published(self, audience: Audience) -> bool:
         return any(update.audience is audience for update in self.updates)
+
+    def is_new_batch(self, key: str) -> bool:
+        """Whether alerts under this key have not come before; remembers it."""
+        if key in self.alert_batches:
+            return False
+        self.alert_batches = [*self.alert_batches, key][-self.BATCHES_KEPT :]
+        return True
 
     def firing(self) -> list[str]:
         """Keys of the alerts that have not cleared."""

@@ -31,6 +31,8 @@ class DeliveryState(StrEnum):
 
     SENDING = "sending"
     SENT = "sent"
+    DELIVERED = "delivered"
+    """The vendor says that it has arrived."""
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     """The attempt ended without an answer: it may have gone out."""
@@ -50,6 +52,10 @@ class Delivery(BaseModel):
     detail: str = ""
     retryable: bool = False
     retry_after_seconds: float | None = None
+    awaits_receipt: bool = False
+    """Whether the vendor will say later what became of it; silence then counts as unconfirmed."""
+    bundle: str | None = None
+    """Id of the one message, where it held the pages of several incidents."""
     at: datetime | None = None
 
 
@@ -96,12 +102,24 @@ class ResolvePage(BaseModel):
     wait_for_working_hours: bool = False
 
 
+class PlannedContact(BaseModel):
+    """One contact of a person's plan."""
+
+    channel: str
+    contact: int
+    """Number among the person's usable contacts, in the order of the policy."""
+    after_seconds: float | None = None
+    """Wait since the contact before it went out; None: only when that one fails or stays unconfirmed."""
+
+
 class PageTarget(BaseModel):
     """One person to page and in which order their contacts are tried."""
 
     person: str
     channels: list[str]
-    """Channel of each contact, in the order of the policy; the index is the contact's number."""
+    """Channel of each planned contact, in the order of the plan."""
+    plan: list[PlannedContact] = []
+    """Empty in what was written before plans: then the channels are the usable contacts in order."""
     schedule: str | None = None
     until: datetime | None = None
     why: str = ""
@@ -122,7 +140,9 @@ class ResolvedPage(BaseModel):
     text: PageText | None = None
     rank: dict[str, Any] | None = None
     hold_until: datetime | None = None
-    """Working hours begin then; nobody is paged before."""
+    """Working hours begin then, or the first quiet hours end; nobody is paged before."""
+    hold_reason: str = ""
+    """Why it is held, as a sentence's beginning; empty for working hours."""
     skipped: list[str] = []
     """Why a target yields nobody: no one on call, no contact."""
     faults: list[str] = []
@@ -141,6 +161,13 @@ class SendPage(BaseModel):
     """Number of the contact in the person's list."""
     text: PageText
     attempt: int = 1
+    run: str = ""
+    round: int = 1
+    step: str = ""
+    """Label of the step that pages: `s2`, or `catch-all`."""
+    service: str = ""
+    is_first: bool = True
+    """Whether it is the first page of this incident to this person: it goes out directly, always."""
 
 
 class Announce(BaseModel):
@@ -214,3 +241,5 @@ class NumberFloor(BaseModel):
     next_number: int
     note: str = ""
     """Why numbers were skipped, when the records could not be read."""
+    open: list[dict[str, Any]] = []
+    """Incidents of the service that the records list as open: a desk that was lost knows none."""

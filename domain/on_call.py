@@ -1,50 +1,52 @@
-"""Who is on call at an instant, until when and why; who a target of an escalation policy means.
+"""Who is on call, from when to when, and why; who a target of an escalation policy means.
 
-One answer, used alike by paging, console, calendar and hand-off notices: overrides win over
-holidays, holidays over rotations, a later rotation over an earlier one where it is active.
-Turns are `rotations.py`, wall time is `wall_clock.py`. Each part answers with the span in which its
-answer holds; the whole holds where all the spans meet, so that no part knows of another.
+One answer, used alike by paging, console, calendar and hand-off notices: a temporary schedule wins
+over everything, overrides over holidays, holidays over rotations, a later rotation over an earlier
+one where it is active, rotations over the calendar. What is regular stands in `layers.py`, what
+people change for a while in `exceptions.py`. Each part answers with the span in which its answer
+holds; the whole holds where all the spans meet, so that no part knows of another.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.absences import NO_ABSENCES, Absences
+from domain.exceptions import overridden, temporary_at
+from domain.layers import NOBODY, Duty, regular
 from domain.policy.model import Policy
-from domain.policy.rota import Holidays, Override, Schedule
-from domain.policy.value import WEEKDAYS
-from domain.rotations import turn_at
-from domain.wall_clock import (
-    EARLIEST,
-    LATEST,
-    Span,
-    as_utc,
-    instant_of,
-    span_around,
-    wall_at,
-    wall_of,
-)
+from domain.policy.rota import Schedule
+from domain.wall_clock import EARLIEST, LATEST, as_utc
 
-NOBODY = "no rotation is active"
+NEXT_WITHIN = timedelta(days=400)
+"""How far `next:S` looks for somebody else, and over how many shifts."""
+NEXT_SHIFTS = 500
 
 
 class Shift(BaseModel):
-    """One answer of a schedule: the same person for the same reason on [start, until)."""
+    """One answer of a schedule: the same people for the same reasons on [start, until)."""
 
     model_config = ConfigDict(frozen=True)
 
     person: str | None
-    """None when nobody is on call."""
+    """The first who is on; None when nobody is, or only people who were added."""
     start: datetime
     until: datetime | None
     """The next instant at which the answer may change; None means never."""
     why: str
+    also: tuple[Duty, ...] = ()
+    """Who is on beside the first, each with the reason."""
+
+    @property
+    def on(self) -> tuple[Duty, ...]:
+        """Everybody who is on call; empty in a gap."""
+        if self.person is None:
+            return self.also
+        return (Duty(person=self.person, why=self.why), *self.also)
 
 
 class OnCall(BaseModel):
@@ -58,67 +60,88 @@ class OnCall(BaseModel):
     why: str
 
 
-@dataclass(frozen=True)
-class _Answer:
-    person: str | None
-    span: Span
-    why: str
-
-    def within(self, span: Span) -> _Answer:
-        return replace(self, span=self.span.within(span))
-
-
-def on_call_at(schedule: Schedule, at: datetime) -> Shift:
+def on_call_at(schedule: Schedule, at: datetime, absences: Absences = NO_ABSENCES) -> Shift:
     """Who is on call at `at`.
 
     `start` is when this answer began, and `at` itself where it always was so.
+
+    Args:
+        absences: those of the policy's people; left out: nobody is absent.
 
     Raises:
         ValueError: `at` is naive.
         ZoneInfoNotFoundError: the schedule's zone does not exist on this machine.
     """
     at, zone = as_utc(at), ZoneInfo(schedule.timezone)
-    answer = _overridden(schedule.overrides, zone, _regular(schedule, zone, at), at)
+    answer, outside = temporary_at(schedule.temporary, zone, at)
+    if answer is None:
+        answer = overridden(
+            schedule.overrides, zone, regular(schedule, zone, at, absences), at
+        ).within(outside)
     return Shift(
         person=answer.person,
         start=at if answer.span.start == EARLIEST else answer.span.start,
         until=None if answer.span.until == LATEST else answer.span.until,
         why=answer.why,
+        also=answer.also,
     )
 
 
-def shifts(schedule: Schedule, start: datetime, end: datetime) -> list[Shift]:
+def shifts(
+    schedule: Schedule, start: datetime, end: datetime, absences: Absences = NO_ABSENCES
+) -> list[Shift]:
     """The answers from `start` to `end`, one after the other without holes, cut at both.
 
-    Times with nobody are among them. Neighbours with the same person and reason are one.
+    Times with nobody are among them. Neighbours with the same people and reasons are one.
     """
     at, end = as_utc(start), as_utc(end)
     found: list[Shift] = []
     while at < end:
-        shift = on_call_at(schedule, at)
+        shift = on_call_at(schedule, at, absences)
         until = min(shift.until or end, end)
         begin = at
-        if found and (found[-1].person, found[-1].why) == (shift.person, shift.why):
+        if found and _is_same(found[-1], shift):
             begin = found.pop().start
         found.append(shift.model_copy(update={"start": begin, "until": until}))
         at = until
     return found
 
 
-def gaps(schedule: Schedule, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+def gaps(
+    schedule: Schedule, start: datetime, end: datetime, absences: Absences = NO_ABSENCES
+) -> list[tuple[datetime, datetime]]:
     """When nobody is on call between `start` and `end`."""
-    found: list[tuple[datetime, datetime]] = []
-    for shift in shifts(schedule, start, end):
-        if shift.person is not None:
+    return gaps_of(shifts(schedule, start, end, absences))
+
+
+def gaps_of(found: Iterable[Shift]) -> list[tuple[datetime, datetime]]:
+    """The times with nobody among shifts that follow each other; holes that touch are one."""
+    holes: list[tuple[datetime, datetime]] = []
+    for shift in found:
+        if shift.on or shift.until is None:
             continue
-        begin = found.pop()[0] if found and found[-1][1] == shift.start else shift.start
-        found.append((begin, shift.until or as_utc(end)))
-    return found
+        begin = holes.pop()[0] if holes and holes[-1][1] == shift.start else shift.start
+        holes.append((begin, shift.until))
+    return holes
 
 
-def resolve_target(policy: Policy, target: str, at: datetime) -> tuple[list[OnCall], list[str]]:
-    """Whom `team:T`, `person:P` or `schedule:S` means at `at`, and why it means nobody or fewer."""
+def _is_same(one: Shift, other: Shift) -> bool:
+    return (one.person, one.why, one.also) == (other.person, other.why, other.also)
+
+
+def resolve_target(
+    policy: Policy, target: str, at: datetime, absences: Absences | None = None
+) -> tuple[list[OnCall], list[str]]:
+    """Whom a target means at `at`, and why it means nobody or fewer.
+
+    `team:T`, `person:P`, `schedule:S` (who is on), `all:S` (everybody of its rotations who is
+    present), `next:S` (who is on next).
+
+    Args:
+        absences: those of the policy, where the caller has them already.
+    """
     kind, _, name = target.partition(":")
+    absences = absences or Absences.of(policy)
     people: list[OnCall] = []
     reasons: list[str] = []
     if kind == "person":
@@ -127,10 +150,11 @@ def resolve_target(policy: Policy, target: str, at: datetime) -> tuple[list[OnCa
         members = policy.teams[name].members
         people = [OnCall(person=member, why=f"member of team {name}") for member in members]
         reasons = [] if members else [f"team {name} has no members"]
-    elif kind == "schedule" and name in policy.schedules:
-        people, reasons = _resolve_schedule(policy.schedules[name], name, at)
-    elif kind in ("team", "schedule"):
-        reasons = [f"{kind} {name} is no longer in the policy"]
+    elif kind in _OF_SCHEDULE and name in policy.schedules:
+        people, reasons = _of_schedule(kind, policy.schedules[name], name, at, absences)
+    elif kind == "team" or kind in _OF_SCHEDULE:
+        what = "team" if kind == "team" else "schedule"
+        reasons = [f"{what} {name} is no longer in the policy"]
     else:
         reasons = [f"{target} is not a team:, person: or schedule:"]
     gone = [entry.person for entry in people if entry.person not in policy.people]
@@ -144,108 +168,96 @@ def resolve_targets(
     """Whom the targets of one step mean: each person once, in the order of the targets."""
     people: dict[str, OnCall] = {}
     reasons: dict[str, None] = {}
+    absences = Absences.of(policy)
     for target in targets:
-        found, why_not = resolve_target(policy, target, at)
+        found, why_not = resolve_target(policy, target, at, absences)
         for entry in found:
             people.setdefault(entry.person, entry)
         reasons.update(dict.fromkeys(why_not))
     return list(people.values()), list(reasons)
 
 
-def _resolve_schedule(
-    schedule: Schedule, name: str, at: datetime
+def next_on(schedule: Schedule, at: datetime, absences: Absences = NO_ABSENCES) -> Shift | None:
+    """The first shift after the one at `at` that puts somebody on who is not on now; None within a year."""
+    shift = on_call_at(schedule, at, absences)
+    now = {duty.person for duty in shift.on}
+    last = as_utc(at) + NEXT_WITHIN
+    for _ in range(NEXT_SHIFTS):
+        if shift.until is None or shift.until >= last:
+            return None
+        shift = on_call_at(schedule, shift.until, absences)
+        if any(duty.person not in now for duty in shift.on):
+            return shift
+    return None
+
+
+def everybody_of(schedule: Schedule) -> list[str]:
+    """Who takes turns in a schedule: rotations first, then holidays and calendar; each once."""
+    people: dict[str, None] = {}
+    for rotation in schedule.rotations:
+        people.update(dict.fromkeys(rotation.people))
+    if schedule.holidays is not None:
+        people.update(dict.fromkeys(schedule.holidays.people))
+    if schedule.calendar is not None:
+        people.update(dict.fromkeys(schedule.calendar.people.values()))
+        listed = (one.person for shift in schedule.calendar.shifts for one in shift.people)
+        people.update(dict.fromkeys(listed))
+    return list(people)
+
+
+def _of_schedule(
+    kind: str, schedule: Schedule, name: str, at: datetime, absences: Absences
 ) -> tuple[list[OnCall], list[str]]:
     try:
         ZoneInfo(schedule.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         # A page must not fail for it: another target or the catch-all is reached instead.
         return [], [f"schedule {name} is in the unknown timezone {schedule.timezone!r}"]
-    shift = on_call_at(schedule, at)
-    if shift.person is None:
-        return [], [f"nobody is on call for schedule {name}"]
-    entry = OnCall(person=shift.person, schedule=name, until=shift.until, why=shift.why)
-    return [entry], []
+    return _OF_SCHEDULE[kind](schedule, name, as_utc(at), absences)
 
 
-def _regular(schedule: Schedule, zone: ZoneInfo, at: datetime) -> _Answer:
-    """What holidays and rotations say, before any override."""
-    answer = _Answer(None, Span(), NOBODY)
-    if schedule.holidays is not None:
-        answer = _holiday(schedule.holidays, zone, at)
-    for number in range(len(schedule.rotations), 0, -1):
-        if answer.person is not None:
-            break
-        turn = turn_at(schedule.rotations[number - 1], zone, at)
-        why = NOBODY
-        if turn.person is not None:
-            why = f"rotation {number}, turn of {turn.person}{_until(turn.ends_at, zone)}"
-        answer = _Answer(turn.person, turn.span.within(answer.span), why)
-    return answer
+def _on_now(
+    schedule: Schedule, name: str, at: datetime, absences: Absences
+) -> tuple[list[OnCall], list[str]]:
+    shift = on_call_at(schedule, at, absences)
+    if not shift.on:
+        more = "" if shift.why == NOBODY else f": {shift.why}"
+        return [], [f"nobody is on call for schedule {name}{more}"]
+    return [
+        OnCall(person=duty.person, schedule=name, until=shift.until, why=duty.why)
+        for duty in shift.on
+    ], []
 
 
-def _holiday(holidays: Holidays, zone: ZoneInfo, at: datetime) -> _Answer:
-    """Whose holiday it is: the people take the dates in turn, each a whole day of the zone."""
-    dates = sorted(set(holidays.dates))
-    # By instants, not by the local date alone: where clocks go back at midnight a date comes twice.
-    near = bisect_left(dates, wall_of(at, zone).date())
-    days = {
-        Span(instant_of(wall_at(day, 0), zone), instant_of(wall_at(day, 24 * 60), zone)): index
-        for index, day in enumerate(dates[max(near - 2, 0) : near + 3], start=max(near - 2, 0))
-    }
-    span, is_holiday = span_around(days, at)
-    if not is_holiday:
-        return _Answer(None, span, NOBODY)
-    index = days[span]
-    person = holidays.people[index % len(holidays.people)]
-    return _Answer(person, span, f"holiday {dates[index].isoformat()}")
+def _on_next(
+    schedule: Schedule, name: str, at: datetime, absences: Absences
+) -> tuple[list[OnCall], list[str]]:
+    shift = next_on(schedule, at, absences)
+    if shift is None:
+        return [], [f"nobody else is on next for schedule {name}"]
+    now = {duty.person for duty in on_call_at(schedule, at, absences).on}
+    return [
+        OnCall(person=duty.person, schedule=name, why=f"on next for schedule {name}: {duty.why}")
+        for duty in shift.on
+        if duty.person not in now
+    ], []
 
 
-def _overridden(
-    overrides: list[Override], zone: ZoneInfo, regular: _Answer, at: datetime
-) -> _Answer:
-    """What the overrides make of the regular answer; the later in the list has the last word."""
-    answer = regular
-    for override in overrides:
-        span = Span(instant_of(override.start, zone), instant_of(override.end, zone))
-        piece, is_active = span_around([span], at)
-        if not _concerns(override, regular.person, answer.person):
-            # It may concern whoever is regularly on next, where it reaches so far.
-            if not span.within(answer.span).is_empty():
-                answer = answer.within(regular.span)
-        elif not is_active:
-            answer = answer.within(piece)
-        elif override.instead_of is None:
-            answer = _Answer(override.person, piece, _why(override, span, zone))
+def _all(
+    schedule: Schedule, name: str, at: datetime, absences: Absences
+) -> tuple[list[OnCall], list[str]]:
+    found: list[OnCall] = []
+    reasons: list[str] = []
+    for person in everybody_of(schedule):
+        _, reason = absences.around(person, at)
+        if reason is None:
+            found.append(OnCall(person=person, schedule=name, why=f"all of schedule {name}"))
         else:
-            piece = piece.within(regular.span).within(answer.span)
-            answer = _Answer(override.person, piece, _why(override, span, zone))
-    return answer
+            reasons.append(f"{person} is absent" + (f" ({reason})" if reason else ""))
+    if not found and not reasons:
+        reasons = [f"schedule {name} has nobody in it"]
+    return found, reasons
 
 
-def _concerns(override: Override, regular: str | None, current: str | None) -> bool:
-    """Whether an override would replace who is on.
-
-    `instead_of` means whoever is on without overrides, or by an earlier one, so that a stand-in can
-    be replaced too. It never hands back to the regular person: two overrides that replace alice by
-    bob and bob by alice are a swap.
-    """
-    if override.instead_of is None or override.instead_of == regular:
-        return True
-    hands_back = override.person is not None and override.person == regular
-    return override.instead_of == current and not hands_back
-
-
-def _why(override: Override, span: Span, zone: ZoneInfo) -> str:
-    """The sentence for an override that applies."""
-    who = f"for {override.person}" if override.person is not None else "that removes"
-    instead = f" instead of {override.instead_of}" if override.instead_of is not None else ""
-    if override.person is None:
-        instead = f" {override.instead_of or 'whoever is on'}"
-    return f"override {who}{instead}{_until(span.until, zone)}"
-
-
-def _until(at: datetime, zone: ZoneInfo) -> str:
-    """` until Mon 2026-01-12 09:00 Europe/Berlin`, in English whatever the machine speaks."""
-    local = at.astimezone(zone)
-    day = WEEKDAYS[local.weekday()][:3].title()
-    return f" until {day} {local:%Y-%m-%d %H:%M} {zone.key}"
+_OF_SCHEDULE = {"schedule": _on_now, "next": _on_next, "all": _all}
+"""Kinds of targets that name a schedule."""

@@ -1,21 +1,19 @@
-"""What an effect's result amounts to: the answers of the outside world, turned back into facts."""
+"""What an effect's result amounts to: the answers of the outside world, turned back into facts.
+
+Those of pages are `page_outcomes.py`.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
-from domain.aggregate import Effect, Fact, next_message_try, next_page_try
+from domain.aggregate import Effect, Fact, next_message_try
 from domain.facts import (
     MessageFailed,
     MessageSent,
-    PageFailed,
-    PageHeld,
-    PageSent,
-    StepPaged,
-    StepSkipped,
     UpdateDrafted,
     UpdatePublished,
 )
@@ -25,15 +23,11 @@ from domain.messages import (
     Announcement,
     Delivery,
     DeliveryState,
-    PageText,
     Purpose,
-    ResolvedPage,
 )
 from domain.timeline import SYSTEM
 from domain.updates import Audience, UpdateStatus
 
-MAX_RETRY_AFTER = timedelta(seconds=60)
-"""A vendor that asks for more patience is not waited for: another contact is in use by then."""
 MESSAGE_ATTEMPTS_SHOWN = 1
 """A failing message gets a fact at its first failure and when it is given up, not at each try."""
 GIVE_UP_MESSAGE_AFTER = 60
@@ -47,86 +41,6 @@ class Outcome(BaseModel):
     retry_at: datetime | None = None
     input: dict[str, Any] | None = None
     """The effect's input for the next attempt, where it differs."""
-
-
-def page_resolved(incident: Incident, effect: Effect, result: ResolvedPage) -> list[Fact]:
-    """Who is to be paged is known: page them, wait for working hours, or pass the step over."""
-    run = incident.run(effect.input["run"])
-    if run is None or not run.is_active:
-        return []
-    step = 0 if run.is_paging_catch_all else run.step + 1
-    late = bool(effect.input.get("late"))
-    if result.hold_until is not None:
-        return [PageHeld(run=run.id, until=result.hold_until, severity=incident.severity)]
-    if not result.targets or result.text is None:
-        why = "; ".join([*result.skipped, *result.faults]) or "nobody is behind it"
-        return [StepSkipped(run=run.id, round=run.round, step=step, reason=why, empty=True)]
-    return [
-        StepPaged(
-            run=run.id,
-            round=run.round,
-            step=step,
-            targets=result.targets,
-            text=result.text,
-            skipped=result.skipped,
-            faults=result.faults,
-            late=late,
-            rank=result.rank,
-        )
-    ]
-
-
-def page_attempted(
-    incident: Incident, effect: Effect, delivery: Delivery, attempt: int, now: datetime
-) -> Outcome:
-    """One attempt at a page has ended. A failing contact is retried while the next one is tried too."""
-    data = effect.input
-    run = incident.run(data["run"])
-    person = run.paged_now(data["person"], data["round"], data["step"]) if run else None
-    if delivery.state is DeliveryState.SENT:
-        fact: Fact = PageSent(
-            run=data["run"],
-            person=data["person"],
-            channel=data["channel"],
-            attempt=attempt,
-            round=data["round"],
-            late=data["late"],
-            deliveries=[delivery],
-        )
-        return Outcome(facts=[fact])
-    # A page that was dropped meanwhile (acknowledged, reached otherwise, paged anew) is not tried again.
-    wanted = run is not None and run.is_active and effect.key in incident.effects
-    will_retry = delivery.retryable and wanted
-    following = data["contact"] + 1
-    starts_next = (
-        wanted
-        and following < len(data["channels"])
-        and (attempt == 1 if person is None else person.tried <= following)
-    )
-    fact = PageFailed(
-        run=data["run"],
-        person=data["person"],
-        channel=data["channel"],
-        attempt=attempt,
-        reason=delivery.reason or delivery.state.value,
-        detail=delivery.detail,
-        will_retry=will_retry,
-        next_contact=following if starts_next else None,
-        round=data["round"],
-        step=data["step"],
-        channels=data["channels"],
-        text=PageText.model_validate(data["text"]),
-        late=data["late"],
-        deliveries=[delivery],
-    )
-    # The first failure and every tenth are facts; in between the state of the effect tells.
-    shown = attempt == 1 or attempt % 10 == 0 or not will_retry
-    if not will_retry:
-        return Outcome(facts=[fact])
-    wait = next_page_try(attempt - 1)
-    if delivery.retry_after_seconds is not None:
-        wait = max(wait, min(timedelta(seconds=delivery.retry_after_seconds), MAX_RETRY_AFTER))
-    return Outcome(facts=[fact] if shown else [], retry_at=now + wait)
 
 
 def announced(effect: Effect, result: Announced, attempt: int, now: datetime) -> Outcome:

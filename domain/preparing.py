@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from domain.escalation import PageRun
 from domain.incident import Incident
+from domain.maintenance import Window
 from domain.messages import ResolvedPage, ResolvePage
 from domain.policy.slice import PolicySlice
 from domain.raising import Origin
@@ -24,6 +25,8 @@ class PrepareIncident(BaseModel):
     service: str
     origin: Origin
     at: datetime
+    made: list[Window] = []
+    """Maintenance of the service that was made at run time."""
 
 
 class Prepared(BaseModel):
@@ -38,6 +41,10 @@ class Prepared(BaseModel):
     description: str = ""
     first_page: ResolvedPage | None = None
     """Who stands behind the first step, where that is due at once."""
+    windows: list[Window] = []
+    """Maintenance of the service that is not over, the policy's with it."""
+    fault: str = ""
+    """Why the policy's windows could not be read; then none of them holds a page."""
     at: datetime
 
 

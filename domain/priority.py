@@ -9,6 +9,9 @@ from typing import Protocol
 from pydantic import BaseModel
 
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+NAMED = 2
+"""Incidents behind it that a page names; the others are counted."""
+WAITING_NAMED = 5
 
 
 def default_priority(severity: str, severities: Sequence[str], tier: int) -> str:
@@ -53,14 +56,23 @@ class Rank(BaseModel):
     first: str = ""
     """Id of the incident that goes first."""
     first_severity: str = ""
+    behind: list[str] = []
+    """The next ones behind it, with their severity: `search-3 (SEV2)`."""
 
     def sentence(self) -> str:
-        """What a page says of it, at a glance."""
+        """What a page says of it, at a glance: what goes first, and what can wait."""
         if self.of <= 1:
             return "the only open incident"
         if self.position == 1:
-            return f"top priority: #1 of {self.of} open"
-        return f"#{self.position} of {self.of} open, can wait behind {self.first} ({self.first_severity})"
+            place = f"top priority: #1 of {self.of} open"
+            return f"{place}; {self._waits()} can wait" if self.behind else place
+        place = f"#{self.position} of {self.of} open, can wait behind {self.first} ({self.first_severity})"
+        return f"{place}; goes before {self._waits()}" if self.behind else place
+
+    def _waits(self) -> str:
+        more = self.of - self.position - len(self.behind)
+        named = ", ".join(self.behind)
+        return f"{named} and {more} more" if more > 0 else named
 
 
 def rank_among(incident: Ranked, others: Iterable[Ranked]) -> Rank:
@@ -69,4 +81,38 @@ def rank_among(incident: Ranked, others: Iterable[Ranked]) -> Rank:
     ordered = sorted(rows.values(), key=rank_key)
     position = [row.id for row in ordered].index(incident.id) + 1
     first = ordered[0]
-    return Rank(position=position, of=len(ordered), first=first.id, first_severity=first.severity)
+    return Rank(
+        position=position,
+        of=len(ordered),
+        first=first.id,
+        first_severity=first.severity,
+        behind=[f"{row.id} ({row.severity})" for row in ordered[position : position + NAMED]],
+    )
+
+
+class Order(BaseModel):
+    """Which of one person's incidents goes first now, and what can wait."""
+
+    first: str
+    first_severity: str
+    waits: list[str]
+
+
+def first_changed(
+    others: Iterable[OpenIncident], before: OpenIncident, after: OpenIncident
+) -> Order | None:
+    """The order of a person's incidents, where the change of one of them puts another one first.
+
+    Args:
+        others: their other open incidents.
+        before: the one that changed, as it was.
+        after: the same, as it is.
+    """
+    rest = [row for row in others if row.id != after.id]
+    if not rest:
+        return None
+    ordered = sorted([*rest, after], key=rank_key)
+    if min([*rest, before], key=rank_key).id == ordered[0].id:
+        return None
+    waits = [row.id for row in ordered[1:]][:WAITING_NAMED]
+    return Order(first=ordered[0].id, first_severity=ordered[0].severity, waits=waits)

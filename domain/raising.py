@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,8 +12,9 @@ from domain.aggregate import Fact
 from domain.alert import Alert
 from domain.commands.judgement import Priority
 from domain.commands.texts import ShortText, Text
-from domain.facts import AlertFolded, AlertUnreadable, Linked, Raised
+from domain.facts import AlertFolded, AlertUnreadable, InMaintenance, Linked, Raised
 from domain.incident import Incident
+from domain.maintenance import Window, covering
 from domain.policy.slice import PolicySlice
 
 
@@ -43,9 +45,18 @@ class Origin(BaseModel):
 
 
 def raise_incident(
-    incident_id: str, origin: Origin, policy: PolicySlice, url: str, at: datetime
+    incident_id: str,
+    origin: Origin,
+    policy: PolicySlice,
+    url: str,
+    at: datetime,
+    windows: Sequence[Window] = (),
 ) -> tuple[Incident, list[Fact]]:
-    """The incident as it begins, and its first facts."""
+    """The incident as it begins, and its first facts.
+
+    Args:
+        windows: maintenance of the service that is not over.
+    """
     said = origin.declaration or {}
     first = origin.alerts[0] if origin.alerts else None
     severities = [alert.severity or policy.default_severity for alert in origin.alerts]
@@ -73,6 +84,7 @@ def raise_incident(
         raised_at=at,
         detected_at=min((a.received_at for a in origin.alerts), default=origin.received_at or at),
         impact_started_at=min((a.starts_at for a in origin.alerts if a.starts_at), default=None),
+        windows=list(windows),
     )
     facts: list[Fact] = [
         Raised(
@@ -83,8 +95,13 @@ def raise_incident(
             reporter=reporter,
             detected_by=incident.detected_by,
             related=origin.related,
+            alert=first.key if first else None,
         )
     ]
+    window = covering(windows, at)
+    if window is not None and first is None:
+        # A person who declares means it: the page goes out, and says what they may not have known.
+        facts.append(InMaintenance(window=window.id, reason=window.reason, until=window.end))
     facts += [fact for alert in origin.alerts for fact in alert_facts(alert, policy, is_new=True)]
     if origin.related:
         facts.append(Linked(target=origin.related, kind="related"))

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from domain import easing
 from domain import facts as f
 from domain.aggregate import Effect, Fact
 from domain.escalation import CATCH_ALL
 from domain.incident import Incident
-from domain.messages import Announcement, PageText, Purpose
+from domain.messages import Announcement, Purpose
+from domain.page_effects import pages
 from domain.roles import COMMUNICATIONS_MANAGER, INCIDENT_MANAGER
 from domain.updates import Audience, Stage
 
@@ -22,7 +24,8 @@ from domain.updates import Audience, Stage
 def follows(incident: Incident, fact: Fact, at: datetime, actor: str) -> list[Effect]:
     """The effects of one fact on one incident, after it has been folded."""
     rule = _RULES.get(type(fact))
-    return list(rule(incident, fact, at, actor)) if rule else []
+    following = list(rule(incident, fact, at, actor)) if rule else []
+    return [*following, *easing.always(incident)]
 
 
 def owner_of_updates(incident: Incident) -> str:
@@ -69,20 +72,6 @@ def _remind(incident: Incident, key: str, to: list[str], topic: str, **context: 
     )
 
 
-def page_effect(
-    incident: Incident, run_id: str, round_: int, step: str, person: str, channels: list[str],
-    contact: int, text: PageText, late: bool,
-) -> Effect:  # fmt: skip
-    """The wish to page one person over one of their contacts."""
-    channel = channels[contact]
-    key = f"{incident.id}/{run_id}/r{round_}/{step}/{person}/{channel}-{contact}"
-    data = {
-        "run": run_id, "round": round_, "step": step, "person": person, "channels": channels,
-        "contact": contact, "channel": channel, "text": text.model_dump(), "late": late,
-    }  # fmt: skip
-    return Effect(key=key, kind="send_page", input=data)
-
-
 def _step_due(incident: Incident, fact: f.StepDue, at: datetime, actor: str) -> Iterable[Effect]:
     run = incident.run(fact.run)
     if run is not None:
@@ -98,22 +87,54 @@ def _step_paged(
 ) -> Iterable[Effect]:
     step = f"s{fact.step}" if fact.step else CATCH_ALL
     for target in fact.targets:
-        yield page_effect(
-            incident, fact.run, fact.round, step, target.person, target.channels, 0, fact.text,
-            fact.late,
-        )  # fmt: skip
+        place = (fact.run, fact.round, step, target.person)
+        yield from pages(incident, *place, 0, target.channels, fact.text, fact.late)
 
 
 def _page_failed(
     incident: Incident, fact: f.PageFailed, at: datetime, actor: str
 ) -> Iterable[Effect]:
-    run = incident.run(fact.run)
-    if fact.next_contact is None or fact.text is None or run is None or not run.is_active:
-        return
-    yield page_effect(
-        incident, fact.run, fact.round, fact.step, fact.person, fact.channels, fact.next_contact,
-        fact.text, fact.late,
+    if fact.tells_operator:
+        yield _announce(
+            incident, "tell_operator", f"unauthorised/{fact.channel}", Purpose.OPERATOR, "operator",
+            ["operator"], what=f"the vendor of channel {fact.channel} does not know us any more: "
+            f"{fact.detail or fact.reason}; pages go by other channels until its key is replaced",
+        )  # fmt: skip
+    if fact.next_contact is not None:
+        place = (fact.run, fact.round, fact.step, fact.person)
+        yield from pages(incident, *place, fact.next_contact, fact.channels, fact.text, fact.late)
+
+
+def _unconfirmed(
+    incident: Incident, fact: f.PageUnconfirmed, at: datetime, actor: str
+) -> Iterable[Effect]:
+    if fact.next_contact is not None:
+        place = (fact.run, fact.round, fact.step, fact.person)
+        yield from pages(incident, *place, fact.next_contact)
+
+
+def _contact_due(
+    incident: Incident, fact: f.ContactDue, at: datetime, actor: str
+) -> Iterable[Effect]:
+    yield from pages(incident, fact.run, fact.round, fact.step, fact.person, fact.contact)
+
+
+def _paging_failed(
+    incident: Incident, fact: f.PagingFailed, at: datetime, actor: str
+) -> Iterable[Effect]:
+    yield _announce(
+        incident, "tell_operator", f"{fact.run}/paging-failed/{incident.seq + 1}", Purpose.OPERATOR,
+        "operator", ["operator"], what=fact.sentence(),
     )  # fmt: skip
+
+
+def _sign_asked(
+    incident: Incident, fact: f.SignOfLifeAsked, at: datetime, actor: str
+) -> Iterable[Effect]:
+    to = [f"person:{fact.person}"] if fact.person else ["catch_all"]
+    yield _remind(
+        incident, f"sign-of-life/{incident.seq + 1}", to, "sign_of_life", what=fact.sentence()
+    )
 
 
 def _exhausted(
@@ -141,9 +162,10 @@ def _acknowledged(
             Purpose.PAGE_UPDATE, "page_update", [f"person:{person}" for person in fact.told],
             taken_by=fact.person,
         )  # fmt: skip
-    if fact.first:
+    if fact.first and not fact.again:
         yield Effect(key=f"{incident.id}/open_comms", kind="open_comms")
         yield Effect(key=f"{incident.id}/assess", kind="assess")
+    yield from easing.acknowledged(incident, fact)
 
 
 def _asked(
@@ -275,7 +297,7 @@ def _published(
 def _cleared(
     incident: Incident, fact: f.AlertCleared, at: datetime, actor: str
 ) -> Iterable[Effect]:
-    if incident.incident_manager is not None and incident.policy.on_clear != "resolve":
+    if incident.incident_manager is not None and not fact.resolves:
         to = whom_to_remind(incident, INCIDENT_MANAGER, Stage.OWNER)
         yield _remind(
             incident, f"cleared/{incident.seq + 1}", to, "alert_cleared", what=fact.sentence()
@@ -312,6 +334,7 @@ def _severity_changed(
 ) -> Iterable[Effect]:
     if fact.starts_postmortem:
         yield _postmortem(incident, actor)
+    yield from easing.order_changed(incident, fact)
 
 
 def _postmortem(incident: Incident, actor: str) -> Effect:
@@ -332,6 +355,10 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.StepDue: _step_due,
     f.StepPaged: _step_paged,
     f.PageFailed: _page_failed,
+    f.PageUnconfirmed: _unconfirmed,
+    f.ContactDue: _contact_due,
+    f.PagingFailed: _paging_failed,
+    f.SignOfLifeAsked: _sign_asked,
     f.PolicyExhausted: _exhausted,
     f.Faulted: _faulted,
     f.Acknowledged: _acknowledged,
@@ -348,6 +375,8 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.ShiftTooLong: _shift,
     f.AlertCleared: _cleared,
     f.SeverityChanged: _severity_changed,
+    f.PriorityChanged: lambda incident, fact, at, actor: easing.order_changed(incident, fact),
+    f.Overloaded: lambda incident, fact, at, actor: easing.overloaded(incident, fact.person),
     f.Resolved: _resolved,
     f.Cancelled: _cancelled,
     f.Reopened: _reopened,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from domain.load import RecentLoad
 from domain.messages import Delivery
 from domain.timeline import Entry
 
@@ -45,6 +46,8 @@ class Recorded(BaseModel):
 
     up_to_seq: int
     """Every fact from 1 to this number is stored; 0 where the first one is missing."""
+    loads: list[RecentLoad] = []
+    """Of everybody to whom a page left by one of these facts."""
 
 
 class IncidentColumns(BaseModel):

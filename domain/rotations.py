@@ -12,13 +12,13 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.policy.rota import Restriction, Rotation
 from domain.wall_clock import (
     LATEST,
     Span,
-    dates_around,
     instant_of,
     minutes_of,
     span_around,
@@ -41,6 +41,8 @@ class Turn:
     """Where that holds for certain."""
     ends_at: datetime = LATEST
     """End of the turn itself, which a restriction cuts into pieces."""
+    number: int = 0
+    """Which turn it is, counted from the rotation's first."""
 
 
 def turn_at(rotation: Rotation, zone: ZoneInfo, at: datetime) -> Turn:
@@ -60,7 +62,7 @@ def turn_at(rotation: Rotation, zone: ZoneInfo, at: datetime) -> Turn:
     turn = _turn_number(rotation, zone, at)
     whole = Span(_begin(rotation, zone, turn), _begin(rotation, zone, turn + 1)).within(life)
     person = rotation.people[turn % len(rotation.people)]
-    return Turn(person, whole.within(window), whole.until)
+    return Turn(person, whole.within(window), whole.until, turn)
 
 
 def _anchor(rotation: Rotation) -> date:
@@ -117,10 +119,20 @@ def _window_around(restrict: Restriction | None, zone: ZoneInfo, at: datetime) -
     start, end = minutes_of(restrict.start), minutes_of(restrict.end)
     if len(restrict.days) == 7 and (end - start) in (0, 24 * 60):
         return Span(), True
-    # A week to either side holds the neighbouring windows of any set of days; the dates reach
-    # further than the answer so that a window which began before it, or ends after it, is whole.
-    span, is_active = span_around(
-        windows(restrict.days, restrict.start, restrict.end, zone, dates_around(at, zone, 12, 10)),
-        at,
-    )
+    today = wall_of(at, zone).date()
+    near = _windows_near(restrict.days, restrict.start, restrict.end, zone, today)
+    span, is_active = span_around(near, at)
     return span.within(Span(at - timedelta(days=8), at + timedelta(days=8))), is_active
+
+
+@lru_cache(maxsize=4096)  # the shifts of one day ask for the same windows again and again
+def _windows_near(
+    days: frozenset[int], start: str, end: str, zone: ZoneInfo, today: date
+) -> tuple[Span, ...]:
+    """The windows around a date.
+
+    A week to either side holds the neighbouring windows of any set of days; the dates reach further
+    than the answer so that a window which began before it, or ends after it, is whole.
+    """
+    dates = [today + timedelta(days=offset) for offset in range(-12, 11)]
+    return tuple(windows(days, start, end, zone, dates))

@@ -13,12 +13,15 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from domain.alert import Alert, AlertStatus
+from domain.maintaining import MadeWindows
 from domain.priority import rank_key
 
 KEYS_KEPT = 500
 """Alert keys that the desk remembers of each incident; the incident itself knows them all."""
 SETTLED_KEPT = 50
 """Settled incidents that the desk remembers, to link an alert that fires again."""
+
+CLEARINGS_KEPT = 100
 
 Fold = Literal["service", "key"]
 
@@ -31,6 +34,13 @@ class OpenRef(BaseModel):
     priority: str
     raised_at: datetime
     keys: list[str] = []
+    knows_all_keys: bool = True
+    """False for one that a new desk has learnt of from the records."""
+
+    @property
+    def may_hold_others(self) -> bool:
+        """Whether it may hold an alert whose key is not in `keys`."""
+        return not self.knows_all_keys or len(self.keys) >= KEYS_KEPT
 
     def remember(self, keys: Iterable[str]) -> None:
         self.keys = list(dict.fromkeys([*self.keys, *keys]))[-KEYS_KEPT:]
@@ -70,8 +80,13 @@ class DeskState(BaseModel):
     """How the last report was to be folded; alerts that are given back follow it."""
     heard: dict[str, int] = {}
     """Number of the fact behind the last word of each incident."""
+    made: MadeWindows = MadeWindows()
+    """Maintenance windows made at run time."""
     batches: list[str] = []
     """Keys of the last report batches, so that one delivered twice counts once."""
+
+    passed_over: dict[str, Alert] = {}
+    """The last clearings that nothing open was known for, by alert key."""
 
     def take_number(self) -> int:
         if self.next_number is None:
@@ -116,6 +131,24 @@ class DeskState(BaseModel):
         self.batches = [*self.batches, batch][-200:]
         return False
 
+    def pass_over(self, clearing: Alert) -> None:
+        """Remember a clearing that clears nothing known: what it clears may still be on its way back."""
+        self.passed_over.pop(clearing.key, None)
+        self.passed_over[clearing.key] = clearing
+        while len(self.passed_over) > CLEARINGS_KEPT:
+            del self.passed_over[next(iter(self.passed_over))]
+
+    def with_clearings(self, alerts: Iterable[Alert]) -> list[Alert]:
+        """Alerts that were given back, each with the clearing that overtook it right behind."""
+        found: list[Alert] = []
+        for alert in alerts:
+            found.append(alert)
+            clearing = self.passed_over.get(alert.key)
+            is_firing = alert.status is AlertStatus.FIRING
+            if clearing is not None and is_firing and clearing.received_at >= alert.received_at:
+                found.append(self.passed_over.pop(alert.key))
+        return found
+
     def remember_result(self, key: str, result: dict[str, Any]) -> None:
         self.results[key] = result
         while len(self.results) > 200:
@@ -129,8 +162,8 @@ def decide(desk: DeskState, alert: Alert, fold: Fold) -> Decision:
         if holders:
             return Join(incident=min(holders, key=rank_key).id)
         # The key may have fallen out of the desk's memory: the incident in front knows.
-        crowded = [r for r in desk.open.values() if len(r.keys) >= KEYS_KEPT]
-        return Join(incident=min(crowded, key=rank_key).id) if crowded else Ignore()
+        others = [ref for ref in desk.open.values() if ref.may_hold_others]
+        return Join(incident=min(others, key=rank_key).id) if others else Ignore()
     candidates = holders or (list(desk.open.values()) if fold == "service" else [])
     if candidates:
         return Join(incident=min(candidates, key=rank_key).id)

@@ -37,6 +37,8 @@ class Span:
 
     def within(self, other: Span) -> Span:
         """The part that lies in `other` as well."""
+        if other.start <= self.start and other.until >= self.until:
+            return self
         return Span(max(self.start, other.start), min(self.until, other.until))
 
 

@@ -13,15 +13,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from domain.absences import Absences
 from domain.errors import PolicyError, Problem
 from domain.on_call import gaps
 from domain.policy.check import KNOWN_CONTACT_CHANNELS, find_problems, find_warnings
 from domain.policy.model import Policy
+from records.calendar_files import calendar_problems, with_calendar_files
 from records.public_holidays import holiday_problems, with_holidays
+from records.roster_files import RosterFiles
 from records.yaml_tree import Tree, read_tree
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 COVERAGE_AHEAD = timedelta(days=14)
+NO_FILES = "no-such-folder"
 SUFFIXES = (".yaml", ".yml")
 Lines = dict[str, tuple[str, int]]
 
@@ -44,6 +48,7 @@ def read_policy(
     years: range | None = None,
     channels: Iterable[str] = KNOWN_CONTACT_CHANNELS,
     formats: Iterable[str] | None = None,
+    files: RosterFiles | None = None,
 ) -> LoadedPolicy:
     """Read, check and complete a policy.
 
@@ -53,6 +58,7 @@ def read_policy(
         years: of which public holidays are filled in; left out: last year to two years ahead.
         channels: the channels that a contact may name.
         formats: the intake formats that an integration may name; None takes any.
+        files: where the copies of calendar feeds are, so that coverage counts them.
 
     Raises:
         PolicyError: with every mistake. Not retried: the files stay wrong until somebody edits them.
@@ -67,12 +73,15 @@ def read_policy(
     raw, lines = _merge(trees, problems)
     if whole:
         found = [*find_problems(raw, channels, formats), *holiday_problems(raw)]
+        found += calendar_problems(raw, _folder(path))
         known = {problem.where for problem in problems}
         problems += [_placed(one, lines, Path(path)) for one in found if one.where not in known]
     if problems:
         raise PolicyError(sorted(problems, key=lambda one: (one.file, one.line or 0)))
     policy = with_holidays(Policy.model_validate(raw), years)
-    warnings = find_warnings(policy, _coverage(policy, at))
+    policy, strangers = with_calendar_files(policy, _folder(path), years)
+    seen = (files or RosterFiles(Path(NO_FILES))).with_calendars(policy)
+    warnings = [*find_warnings(seen, _coverage(seen, at)), *strangers]
     return LoadedPolicy(
         policy=policy,
         version=version_of(policy),
@@ -92,12 +101,18 @@ def version_of(policy: Policy) -> str:
 
 
 def _coverage(policy: Policy, at: datetime) -> Mapping[str, list[tuple[datetime, datetime]]]:
-    """When nobody is on call; a schedule without rotations has a warning of its own."""
+    """When nobody is on call; a schedule that is empty or not yet read has a warning of its own."""
+    absences = Absences.of(policy)
     return {
-        key: gaps(schedule, at, at + COVERAGE_AHEAD)
+        key: gaps(schedule, at, at + COVERAGE_AHEAD, absences)
         for key, schedule in policy.schedules.items()
-        if schedule.rotations
+        if schedule.rotations or (schedule.calendar is not None and schedule.calendar.shifts)
     }
+
+
+def _folder(path: Path) -> Path:
+    """Where the paths in a policy are seen from."""
+    return Path(path) if Path(path).is_dir() else Path(path).parent
 
 
 def _read_texts(path: Path) -> tuple[dict[str, str], list[Problem]]:

@@ -39,6 +39,12 @@ def holiday_problems(raw: dict[str, Any]) -> Iterator[Problem]:
         named = section(schedule, "holidays")
         country, subdivision = named.get("country"), named.get("subdivision")
         if not isinstance(country, str):
+            if named and country is None and not named.get("dates"):
+                detail = "which days? give a country such as country: DE, a list of dates, or both"
+                yield Problem(where=f"{where}.holidays", detail=detail)
+            elif country is None and subdivision is not None:
+                detail = "a subdivision of which country? give country: as well"
+                yield Problem(where=f"{where}.holidays.subdivision", detail=detail)
             continue
         if country not in _calendars():
             known = _country_names()
@@ -63,7 +69,7 @@ def with_holidays(policy: Policy, years: range) -> Policy:
     """The policy with the dates of its schedules' holidays; dates that it names itself stay."""
     schedules = dict(policy.schedules)
     for key, schedule in policy.schedules.items():
-        if schedule.holidays is None:
+        if schedule.holidays is None or schedule.holidays.country is None:
             continue
         known = _dates(schedule.holidays.country, schedule.holidays.subdivision, years)
         dates = sorted({*known, *schedule.holidays.dates})

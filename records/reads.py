@@ -14,9 +14,11 @@ from typing import Any
 from pydantic import AwareDatetime, TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, or_, select
 
+from domain.load import SentPage
 from domain.priority import OpenIncident, rank_key
 from domain.recording import postmortem_timeline_id
 from domain.timeline import Entry
+from records import load
 from records.database import database_errors
 from records.tables import Words, incidents, messages, postmortems, results, timeline
 
@@ -24,6 +26,7 @@ OPEN = ("raised", "fixing")
 STATUSES = ("open", "resolved", "closed", "cancelled", "all")
 INCIDENTS_LIMIT = 200
 TIMELINE_LIMIT = 1000
+PAGES_LIMIT = 500
 _LARGEST_INTEGER = 2**63 - 1
 _CURSOR = TypeAdapter(tuple[AwareDatetime, str])
 
@@ -114,9 +117,9 @@ class RecordsReader:
 
     def open_for_services(self, services: Collection[str]) -> list[dict[str, Any]]:
         """The open incidents of some services, oldest first: what may be behind a new one."""
-        columns = (incidents.c.id, incidents.c.service, incidents.c.summary, incidents.c.severity)
+        names = ("id", "service", "summary", "severity", "priority", "raised_at")
         query = (
-            select(*columns, incidents.c.raised_at)
+            select(*(incidents.c[name] for name in names))
             .where(incidents.c.status.in_(OPEN), incidents.c.service.in_(services))
             .order_by(incidents.c.raised_at, incidents.c.id)
         )
@@ -145,6 +148,50 @@ class RecordsReader:
             .order_by(messages.c.at, messages.c.key)
         )
         return self._rows(query)
+
+    def pages_to(self, person: str, since: datetime) -> list[dict[str, Any]]:
+        """The pages to a person, the latest first, each with its incident: `key, channel, state, at,
+        incident_id, bundle, number, status, severity, summary, incident_manager`.
+
+        Args:
+            since: incidents that are over count only when they were raised after this; open ones always.
+        """
+        mine = (messages.c.recipient == f"person:{person}") & (messages.c.purpose == "page")
+        query = (
+            select(
+                *(
+                    messages.c[name]
+                    for name in ("key", "channel", "state", "at", "incident_id", "bundle")
+                ),
+                *(incidents.c[name] for name in ("number", "status", "severity", "summary")),
+                incidents.c.incident_manager,
+            )
+            .join(incidents, incidents.c.id == messages.c.incident_id)
+            .where(or_(incidents.c.status.in_(OPEN), incidents.c.raised_at >= since), mine)
+            .order_by(messages.c.at.desc(), messages.c.seq.desc())
+            .limit(PAGES_LIMIT)
+        )
+        return self._rows(query)
+
+    def pages_sent(self, since: datetime, until: datetime) -> list[SentPage]:
+        """Every page that left for a person, from `since` on and before `until`, oldest first."""
+        with self._reading() as connection:
+            return load.pages_sent(connection, since, until)
+
+    def incidents_of(self, person: str) -> list[OpenIncident]:
+        """The open incidents that a person was paged for or manages."""
+        with self._reading() as connection:
+            return load.incidents_of(connection, person)
+
+    def incidents_of_bundle(self, bundle: str) -> list[str]:
+        """Ids of the incidents that one bundled message held pages of."""
+        with self._reading() as connection:
+            return load.incidents_of_bundle(connection, bundle)
+
+    def bundled_with(self, key: str) -> list[tuple[str, str]]:
+        """Incident and key of the other pages that left in the same message as the page `key`."""
+        with self._reading() as connection:
+            return load.bundled_with(connection, key)
 
     def result(self, timeline_id: str, key: str) -> dict[str, Any] | None:
         """What was answered to a command, by the id that its caller chose."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 # PostgreSQL stores no NUL in a text, and neither database half a surrogate pair. One such character
@@ -134,6 +135,13 @@ timeline = Table(
     Column("text", Words, nullable=False),
     Column("data", Document, nullable=False),
 )
+_IS_OVERLOAD = text("fact = 'overloaded'")
+Index(
+    "ix_timeline_overloaded_at",
+    timeline.c.at,
+    sqlite_where=_IS_OVERLOAD,
+    postgresql_where=_IS_OVERLOAD,
+)
 
 messages = Table(
     "messages",
@@ -147,7 +155,9 @@ messages = Table(
     Column("reason", Words),
     Column("at", UtcDateTime, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("bundle", Words),
     Index(None, "incident_id", "at"),
+    Index(None, "recipient", "at"),
 )
 
 postmortems = Table(

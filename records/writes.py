@@ -27,6 +27,7 @@ from records.database import (
     migrate,
     writing,
 )
+from records.load import recent_loads
 from records.tables import actions, incidents, messages, postmortems, results, timeline
 
 T = TypeVar("T")
@@ -84,7 +85,10 @@ def _write_batch(connection: Connection, batch: RecordBatch) -> Recorded:
     _store_entries(connection, batch)
     _store_messages(connection, batch)
     _store_results(connection, batch)
-    return Recorded(up_to_seq=_contiguous(connection, batch.timeline_id))
+    return Recorded(
+        up_to_seq=_contiguous(connection, batch.timeline_id),
+        loads=recent_loads(connection, batch.entries),
+    )
 
 
 def _store_incident(connection: Connection, incident_id: str, view: Row, version: int) -> bool:
@@ -132,6 +136,7 @@ def _store_messages(connection: Connection, batch: RecordBatch) -> None:
                 "reason": delivery.reason,
                 "at": delivery.at or entry.at,
                 "seq": entry.seq,
+                "bundle": delivery.bundle,
             }
     _upsert_newer(connection, messages, rows.values(), newer_by="seq")
 
@@ -155,7 +160,14 @@ def _upsert(dialect: str, table: Table, newer_by: str) -> Executable:
     keys = list(table.primary_key.columns)
     return insert.on_conflict_do_update(
         index_elements=keys,
-        set_={c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key},
+        set_={
+            # Whoever tells later what became of a message does not say which message it was in.
+            c.name: func.coalesce(insert.excluded[c.name], c)
+            if c is messages.c.bundle
+            else insert.excluded[c.name]
+            for c in table.columns
+            if not c.primary_key
+        },
         where=insert.excluded[newer_by] > table.c[newer_by],
     ).returning(keys[0])
 

@@ -135,18 +135,58 @@ class TocsinClient:
     def oncall(self, service: str, at: str | None = None) -> dict[str, Any]:
         return self._get("/api/v1/oncall", service=service, at=at)
 
-    def schedule(self, name: str, since: str | None, until: str | None) -> dict[str, Any]:
-        return self._get(f"/api/v1/oncall/{_part(name)}", **{"from": since, "to": until})
+    def schedule(
+        self, name: str, since: str | None, until: str | None, days: int | None = None
+    ) -> dict[str, Any]:
+        asked = {"from": since, "to": until, "days": days}
+        return self._get(f"/api/v1/oncall/{_part(name)}", **asked)
 
     def gaps(self, days: int | None) -> dict[str, Any]:
         return self._get("/api/v1/oncall/gaps", days=days)
 
+    def load(self, days: int | None) -> dict[str, Any]:
+        return self._get("/api/v1/oncall/load", days=days)
+
     def override(self, schedule: str, body: Body, key: str | None = None) -> Answer:
         return self._post(f"/api/v1/oncall/{_part(schedule)}/overrides", body, key)
+
+    def overrides(self, schedule: str | None, *, past: bool = False) -> dict[str, Any]:
+        asked = {"schedule": schedule, "past": "true" if past else None}
+        return self._get("/api/v1/oncall/overrides", **asked)
+
+    def remove_override(self, override_id: str, body: Body, key: str | None = None) -> Answer:
+        """Take back what `overrides` shows under an id."""
+        return self._post(f"/api/v1/oncall/overrides/{_part(override_id)}/remove", body, key)
+
+    def swap(self, schedule: str, body: Body, key: str | None = None) -> Answer:
+        return self._post(f"/api/v1/oncall/{_part(schedule)}/swaps", body, key)
+
+    def temporary(self, schedule: str, body: Body, key: str | None = None) -> Answer:
+        return self._post(f"/api/v1/oncall/{_part(schedule)}/temporary", body, key)
+
+    def set_contact(self, person: str, body: Body, key: str | None = None) -> Answer:
+        return self._post(f"/api/v1/oncall/people/{_part(person)}/contacts", body, key)
 
     def test_page(self, body: Body, key: str | None = None) -> Answer:
         """Send a person a test page."""
         return self._post("/api/v1/oncall/test", body, key)
+
+    def maintenance(self, service: str | None = None) -> dict[str, Any]:
+        return self._get("/api/v1/maintenance", service=service)
+
+    def add_maintenance(self, body: Body, key: str | None = None) -> Answer:
+        return self._post("/api/v1/maintenance", body, key)
+
+    def remove_maintenance(
+        self, service: str, window: str, body: Body, key: str | None = None
+    ) -> Answer:
+        headers = {"Idempotency-Key": key} if key else {}
+        path = f"/api/v1/maintenance/{_part(service)}/{_part(window)}"
+        response = self._send("DELETE", path, json=dict(body), headers=headers)
+        return Answer(response.status_code, _json(response))
+
+    def heartbeats(self) -> dict[str, Any]:
+        return self._get("/api/v1/heartbeats")
 
     def policy(self) -> dict[str, Any]:
         return self._get("/api/v1/policy")

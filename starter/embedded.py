@@ -22,6 +22,7 @@ from types import FrameType
 from domain.errors import PolicyError
 from records.policy_file import LoadedPolicy, read_policy
 from records.policy_store import PolicyStore
+from records.roster_files import RosterFiles
 from starter.data_folder import DataFolder, FolderError, write_json
 from starter.intake import FORMATS
 from starter.processes import Child, Supervisor, free_port, port_is_free
@@ -103,7 +104,8 @@ class Up:
         """
         try:
             self._settings = load_settings(self._environment)
-            loaded = read_policy(self._options.policy, formats=tuple(FORMATS))
+            files = RosterFiles(self._options.data_dir / "policy")
+            loaded = read_policy(self._options.policy, formats=tuple(FORMATS), files=files)
             refuse_unknown_settings(self._environment, loaded.policy)
         except (PolicyError, SettingsError) as error:
             for problem in error.problems:

@@ -76,6 +76,11 @@ class Gateway:
         self._link, self.records, self.policies = link, records, policies
         self.pager = pager
 
+    @property
+    def link(self) -> TemporalLink:
+        """For what is no incident: desks' windows, monitors."""
+        return self._link
+
     async def is_reachable(self) -> bool:
         return await self._link.is_reachable()
 
@@ -159,6 +164,67 @@ class Gateway:
             key=key or str(uuid.uuid4()), alerts=list(alerts), fold=policy.service(service).fold
         )
         await self._link.signal_desk(service, "report", batch.model_dump(mode="json"))
+
+    async def page_runs(self, incident_id: str) -> list[dict[str, Any]] | None:
+        """The page runs of an incident, as its workflow has them; None where none answers."""
+        if not is_incident_id(incident_id):
+            return None
+        try:
+            return list(await self._link.query(incident_id, "pages"))
+        except (NotAnsweredError, WorkflowGoneError, GatewayUnavailableError):
+            return None
+
+    async def receipt(self, incident_id: str, key: str, state: str, detail: str) -> bool:
+        """Hand over what a vendor says became of a page; False where the incident is gone.
+
+        Args:
+            state: `delivered` or `failed`.
+        """
+        self._require_incident_id(incident_id)
+        known = await self._tell_receipt(incident_id, key, state, detail)
+        # One message may have held the pages of several incidents; the vendor knows of one.
+        try:
+            others = await self.records.read_if_up(self.records.reader.bundled_with, key)
+        except RecordsUnavailableError:
+            others = []  # they hear nothing, and try the next contact
+        for other, its_key in others:
+            await self._tell_receipt(other, its_key, state, detail)
+        return known
+
+    async def _tell_receipt(self, incident_id: str, key: str, state: str, detail: str) -> bool:
+        body = {"key": key, "state": state, "detail": detail}
+        try:
+            await self._link.signal(incident_id, "delivery_receipt", body)
+        except WorkflowGoneError:
+            return False
+        return True
+
+    async def set_contact(self, person: str, channel: str, enabled: bool) -> None:
+        """Switch a person's contacts of one channel off or on; the roster keeps it."""
+        body = {"person": person, "channel": channel, "enabled": enabled, "actor": person}
+        await self.change_roster("set_contact", body, str(uuid.uuid4()))
+
+    async def change_roster(
+        self, name: str, body: dict[str, Any], key: str
+    ) -> dict[str, Any] | None:
+        """Change overrides, temporary schedules or contacts; None when no worker is up and it was left.
+
+        Args:
+            name: one of `domain.roster_changes.ROSTER_CHANGES`.
+        """
+        body = {**body, "key": key}
+        try:
+            answer: dict[str, Any] = await self._link.update_roster(name, body, f"{name}/{key}")
+        except NotAnsweredError:
+            await self._link.signal_roster(name, body)
+            return None
+        return answer
+
+    async def refresh_calendars(self) -> None:
+        """Have the calendar feeds of the policy in force read now, where there are any."""
+        schedules = self.policies.current()[1].schedules.values()
+        if any(one.calendar is not None and one.calendar.url for one in schedules):
+            await self._link.signal_roster("refresh", {})
 
     async def incident(self, incident_id: str) -> View:
         """One incident, from its workflow; from the records where it does not answer.

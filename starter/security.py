@@ -1,4 +1,4 @@
-"""Who may come in: the API's token, the keys of integrations, and the links for people.
+"""Who may come in: the API's token, the keys of integrations, the links for people, and answers to pages.
 
 Every comparison takes the same time whatever is compared, so that nothing can be guessed bit by bit.
 """
@@ -6,19 +6,27 @@ Every comparison takes the same time whatever is compared, so that nothing can b
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from domain.policy.model import Policy
 
 TOKEN_FILE = "token"
 LINK_SECRET_FILE = "link-secret"
+ANSWER_SECRET_FILE = "answer-secret"
 TOKEN_PREFIX = "tocsin_"
 LINK_BYTES = 16  # 128 bits: nobody guesses a link in the lifetime of an incident
+ANSWER_LIFE = timedelta(minutes=30)
+"""How long a page can be answered by its link; later than that its readers are asked who they are."""
+MAX_ANSWER_CHARS = 1000
 
 
 def same(given: str, expected: str) -> bool:
@@ -86,6 +94,121 @@ class LinkSigner:
     def url_for(self, public_url: str, incident_id: str) -> str:
         """The whole link."""
         return f"{public_url.rstrip('/')}/i/{incident_id}/{self.sign(incident_id)}"
+
+
+class PageRef(NamedTuple):
+    """One page: of which incident, to whom, and which one."""
+
+    incident: str
+    person: str
+    key: str
+    """As in the delivery: `checkout-17/p1/r1/s1/alice/email-0`."""
+
+    @property
+    def place(self) -> str:
+        """Run, round and step: `p1/r1/s1`; the same for every contact of the person."""
+        rest = self.key.removeprefix(f"{self.incident}/")
+        return rest.partition(f"/{self.person}/")[0]
+
+    @property
+    def run(self) -> str:
+        """The page run: `p1`."""
+        return self.place.partition("/")[0]
+
+    @property
+    def answer_key(self) -> str:
+        """Idempotency key of the answer: one for each person and step, over whichever contact it came."""
+        return f"answer/{self.place}/{self.person}"
+
+
+class TokenState(StrEnum):
+    """What an answer token is worth."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    FORGED = "forged"
+    """Its signature is not ours: changed, cut short, or made with another secret."""
+    MALFORMED = "malformed"
+
+
+class ReadToken(NamedTuple):
+    """What reading a token came to; the page only where the signature holds."""
+
+    state: TokenState
+    page: PageRef | None = None
+    expires_at: datetime | None = None
+
+
+class AnswerSigner:
+    """Makes and reads the tokens by which people answer one page without signing in.
+
+    A token is URL-safe text: 128 bits of HMAC-SHA256, the second it expires in, and the page. It is kept
+    short, because it travels in text messages.
+
+    Args:
+        secret_file: made when missing, as the links' own. Whoever replaces it ends every open answer.
+    """
+
+    def __init__(self, secret_file: Path) -> None:
+        self._file = secret_file
+        self._secret: bytes | None = None
+
+    def load(self) -> bytes:
+        """Read the secret now, so that no page waits for a disk.
+
+        Raises:
+            OSError: it can be neither read nor made; the next token tries again.
+        """
+        self._secret = _ensure_secret(self._file, lambda: secrets.token_hex(32)).encode()
+        return self._secret
+
+    def sign(self, page: PageRef, sent_at: datetime) -> str:
+        """The token of a page that leaves at `sent_at`.
+
+        Raises:
+            ValueError: a part holds a character that parts the token, or the page is not the incident's.
+        """
+        prefix = f"{page.incident}/"
+        if not page.key.startswith(prefix):
+            raise ValueError(f"page {page.key!r} is none of {page.incident}")
+        # The person stands in the key and in a field of their own: once is enough.
+        rest = page.key.removeprefix(prefix).replace(f"/{page.person}/", "//", 1)
+        parts = (page.incident, page.person, rest)
+        if any("\0" in part for part in parts):
+            raise ValueError("a page's key holds no NUL")
+        expires = int((sent_at + ANSWER_LIFE).timestamp())
+        said = expires.to_bytes(4, "big") + "\0".join(parts).encode()
+        return base64.urlsafe_b64encode(self._mac(said) + said).decode().rstrip("=")
+
+    def read(self, token: str, now: datetime) -> ReadToken:
+        """What a token says; at the very second it expires in, it has expired."""
+        raw = _decoded(token)
+        if raw is None or len(raw) < LINK_BYTES + 4:
+            return ReadToken(TokenState.MALFORMED)
+        mac, said = raw[:LINK_BYTES], raw[LINK_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(said)):
+            return ReadToken(TokenState.FORGED)
+        incident, person, rest = said[4:].decode().split("\0")
+        key = f"{incident}/{rest.replace('//', f'/{person}/', 1)}"
+        expires_at = datetime.fromtimestamp(int.from_bytes(said[:4], "big"), UTC)
+        state = TokenState.GOOD if now < expires_at else TokenState.EXPIRED
+        return ReadToken(state, PageRef(incident, person, key), expires_at)
+
+    def _mac(self, said: bytes) -> bytes:
+        secret = self.load() if self._secret is None else self._secret
+        return hmac.new(secret, b"answer:" + said, hashlib.sha256).digest()[:LINK_BYTES]
+
+
+def _decoded(token: str) -> bytes | None:
+    """The bytes of a token; None where it is no canonical base64 of a sensible length."""
+    if not token or len(token) > MAX_ANSWER_CHARS or not token.isascii():
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # The last character may hold bits that mean nothing: one page has one token, not four.
+    return raw if base64.urlsafe_b64encode(raw).decode().rstrip("=") == token else None
 
 
 def _ensure_secret(file: Path, make: Callable[[], str]) -> str:

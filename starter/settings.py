@@ -100,6 +100,62 @@ class Settings(BaseSettings):
         "Mail server, `smtp://user:password@host:587` or `smtps://…`: instead of SendGrid or after it",
     )
     email_from: str = _setting("EMAIL_FROM", "tocsin@localhost", "Sender of every mail")
+    twilio_account_sid: str | None = _setting(
+        "TWILIO_ACCOUNT_SID", None, "Account at Twilio, for text messages and calls"
+    )
+    twilio_auth_token: SecretStr | None = _setting(
+        "TWILIO_AUTH_TOKEN",
+        None,
+        "Token of that account; Twilio's requests are checked with it too",
+    )
+    twilio_from: str | None = _setting(
+        "TWILIO_FROM",
+        None,
+        "Number that text messages come from; for them a short code or a messaging service will do too",
+    )
+    twilio_voice_from: str | None = _setting(
+        "TWILIO_VOICE_FROM", None, "Number that calls come from; without it `TWILIO_FROM`"
+    )
+    twilio_base_url: str = _setting("TWILIO_BASE_URL", "https://api.twilio.com", "Where Twilio is")
+    twilio_timeout: float = _setting(
+        "TWILIO_TIMEOUT", 10.0, "Longest wait for Twilio, in seconds", gt=0, le=60
+    )
+    ntfy_base_url: str | None = _setting(
+        "NTFY_BASE_URL", None, "The ntfy server for push messages, `https://ntfy.example.com`"
+    )
+    ntfy_token: SecretStr | None = _setting(
+        "NTFY_TOKEN", None, "Access token for it, where its topics are protected"
+    )
+    ntfy_timeout: float = _setting(
+        "NTFY_TIMEOUT", 10.0, "Longest wait for ntfy, in seconds", gt=0, le=60
+    )
+    slack_bot_token: SecretStr | None = _setting(
+        "SLACK_BOT_TOKEN", None, "Bot token of your Slack app, `xoxb-…`, with the scope chat:write"
+    )
+    slack_base_url: str = _setting(
+        "SLACK_BASE_URL", "https://slack.com/api", "Where Slack's Web API is"
+    )
+    slack_timeout: float = _setting(
+        "SLACK_TIMEOUT", 10.0, "Longest wait for Slack, in seconds", gt=0, le=60
+    )
+    slack_signing_secret: SecretStr | None = _setting(
+        "SLACK_SIGNING_SECRET",
+        None,
+        "Signing secret of your Slack app: buttons pressed in Slack are checked with it",
+    )
+    apprise_schemas: str = _setting(
+        "APPRISE_SCHEMAS",
+        "",
+        "Services that contacts may use by Apprise, by their URL's first word: `discord,tgram`",
+    )
+    apprise_timeout: float = _setting(
+        "APPRISE_TIMEOUT", 10.0, "Longest wait for a service by Apprise, in seconds", gt=0, le=60
+    )
+    channel_proxy: SecretStr | None = _setting(
+        "TOCSIN_CHANNEL_PROXY",
+        None,
+        "Proxy to all vendors, `http://proxy:3128`; `HTTPS_PROXY` is not used for them",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -123,12 +179,26 @@ class Settings(BaseSettings):
         """Why nobody is really paged; None where somebody can be."""
         if self.delivery is Delivery.OUTBOX:
             return "delivery is outbox: messages are written to files, and nobody is really paged"
-        if self.sendgrid_api_key is None and self.smtp_url is None:
+        if not self._sends():
             return (
                 "delivery is live, but no channel is set up: nobody is really paged; "
-                "set SENDGRID_API_KEY or SMTP_URL"
+                "set SENDGRID_API_KEY or SMTP_URL, or another channel of the README's table"
             )
         return None
+
+    def _sends(self) -> bool:
+        """Whether any channel has what it needs."""
+        twilio = self.twilio_account_sid and self.twilio_auth_token
+        return any(
+            (
+                self.sendgrid_api_key,
+                self.smtp_url,
+                twilio and (self.twilio_from or self.twilio_voice_from),
+                self.ntfy_base_url,
+                self.slack_bot_token,
+                self.apprise_schemas.strip(),
+            )
+        )
 
     def own_url(self) -> str:
         """Address for links, without a slash at its end."""
@@ -221,8 +291,13 @@ def unknown_settings(environ: Mapping[str, str], referenced: set[str]) -> list[P
 
 def referenced_settings(policy: Policy) -> set[str]:
     """The environment variables that a policy reads."""
-    keys = (integration.key for integration in policy.integrations.values())
-    return {key.removeprefix("env:") for key in keys if key.startswith("env:")}
+    read = [integration.key for integration in policy.integrations.values()]
+    people = (contact for person in policy.people.values() for contact in person.contacts)
+    groups = (contact for group in policy.stakeholders.values() for contact in group.to)
+    read += [contact.to for contact in (*people, *groups) if contact.channel == "apprise"]
+    calendars = (schedule.calendar for schedule in policy.schedules.values())
+    read += [calendar.url for calendar in calendars if calendar and calendar.url]
+    return {name.removeprefix("env:") for name in read if name.startswith("env:")}
 
 
 def refuse_unknown_settings(environ: Mapping[str, str], policy: Policy) -> None:

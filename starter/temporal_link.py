@@ -29,11 +29,26 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from domain.errors import REFUSALS, IncidentError, Problem, TocsinError
-from workflows.contract import DESK, TASK_QUEUE, TASK_TIMEOUT, DeskInput, desk_id
+from domain.heartbeat import Definition
+from workflows.contract import (
+    DESK,
+    HEARTBEAT,
+    ROSTER,
+    ROSTER_ID,
+    TASK_QUEUE,
+    TASK_TIMEOUT,
+    DeskInput,
+    HeartbeatInput,
+    RosterInput,
+    desk_id,
+    heartbeat_id,
+)
 from workflows.converter import data_converter
 
 ANSWER_WITHIN = timedelta(seconds=2)
 """How long somebody who asks waits; after that the same thing is sent as a signal."""
+ROSTER_WITHIN = timedelta(seconds=4)
+"""The roster may take 2 s to write its copy, and says so when it could not."""
 DELIVER_WITHIN = timedelta(seconds=2)
 """How long a signal may take until Temporal has it on disk."""
 QUERY_WITHIN = timedelta(seconds=1)
@@ -117,9 +132,8 @@ class TemporalLink:
 
     async def update_desk(self, service: str, name: str, body: dict[str, Any], key: str) -> Any:
         """Send a command to a desk, which is started where none runs."""
-
-        async def call(within: timedelta) -> Any:
-            start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        return await self._update_starting(
+            lambda: WithStartWorkflowOperation(
                 DESK,
                 DeskInput(service=service),
                 id=desk_id(service),
@@ -127,19 +141,74 @@ class TemporalLink:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 task_timeout=TASK_TIMEOUT,
                 static_summary=f"Desk of {service}",
+            ),
+            (name, body, key),
+            ANSWER_WITHIN,
+        )
+
+    async def update_roster(self, name: str, body: dict[str, Any], key: str) -> Any:
+        """Send a change to the roster, which is started where none runs; it waits for its copy first."""
+        return await self._update_starting(
+            lambda: WithStartWorkflowOperation(
+                ROSTER,
+                RosterInput(),
+                id=ROSTER_ID,
+                task_queue=TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_TIMEOUT,
+                static_summary="The roster: what was changed in the schedules at run time",
+            ),
+            (name, body, key),
+            ROSTER_WITHIN,
+        )
+
+    async def signal_roster(self, name: str, body: dict[str, Any]) -> None:
+        """Leave something at the roster, which is started where none runs."""
+
+        async def call(within: timedelta) -> None:
+            await self._client.start_workflow(
+                ROSTER,
+                RosterInput(),
+                id=ROSTER_ID,
+                task_queue=TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_TIMEOUT,
+                start_signal=name,
+                start_signal_args=[body],
+                static_summary="The roster: what was changed in the schedules at run time",
+                rpc_timeout=within,
             )
+
+        await self._delivered(call)
+
+    async def _update_starting(
+        self,
+        start: Callable[[], WithStartWorkflowOperation[Any, Any]],
+        sent: tuple[str, dict[str, Any], str],
+        patience: timedelta,
+    ) -> Any:
+        """Send a command to a workflow that is started where none runs.
+
+        Args:
+            start: a new start for each attempt.
+            sent: the command's name, its body and its key.
+        """
+        name, body, key = sent
+
+        async def call(within: timedelta) -> Any:
+            operation = start()
             try:
                 return await self._client.execute_update_with_start_workflow(
-                    name, body, id=key, start_workflow_operation=start, rpc_timeout=within
+                    name, body, id=key, start_workflow_operation=operation, rpc_timeout=within
                 )
             except Exception:
                 # The start fails by an exception of its own; Python complains of one nobody looked at.
                 with suppress(Exception):
                     async with asyncio.timeout(0.05):
-                        await start.workflow_handle()
+                        await operation.workflow_handle()
                 raise
 
-        return await self._repeated(call, ANSWER_WITHIN)
+        return await self._repeated(call, patience)
 
     async def signal(self, workflow_id: str, name: str, body: dict[str, Any]) -> None:
         """Leave a command; it is done when a worker is up."""
@@ -163,6 +232,34 @@ class TemporalLink:
                 start_signal=name,
                 start_signal_args=[body],
                 static_summary=f"Desk of {service}",
+                rpc_timeout=within,
+            )
+
+        await self._delivered(call)
+
+    async def signal_monitor(
+        self, name: str, definition: Definition, signal: str, body: dict[str, Any]
+    ) -> None:
+        """Leave something at a heartbeat's monitor, which is started where none runs.
+
+        Args:
+            definition: with a monitor, what it is started with.
+        """
+        if definition.monitor is None:
+            raise ValueError(f"heartbeat {name} is not defined")
+        start = HeartbeatInput(name=name, monitor=definition.monitor, fold=definition.fold)
+
+        async def call(within: timedelta) -> None:
+            await self._client.start_workflow(
+                HEARTBEAT,
+                start,
+                id=heartbeat_id(name),
+                task_queue=TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_TIMEOUT,
+                start_signal=signal,
+                start_signal_args=[body],
+                static_summary=f"Heartbeat of {name}",
                 rpc_timeout=within,
             )
 

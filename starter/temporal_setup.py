@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
@@ -19,6 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.heartbeat import definition_of
 from domain.policy.model import Policy
 from domain.policy.slice import UNKNOWN_SERVICE
 from starter.temporal_link import connect
@@ -109,3 +111,70 @@ async def start_desks(client: Client, policy: Policy) -> None:
             )
         except WorkflowAlreadyStartedError:
             continue
+
+
+async def start_roster(client: Client) -> None:
+    """Start the roster where none runs, and have it read the calendars of the policy that is in force now."""
+    await client.start_workflow(
+        contract.ROSTER,
+        contract.RosterInput(),
+        id=contract.ROSTER_ID,
+        task_queue=contract.TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        task_timeout=contract.TASK_TIMEOUT,
+        start_signal="refresh",
+        start_signal_args=[{}],
+        static_summary="The roster: what was changed in the schedules at run time",
+    )
+
+
+async def start_monitors(client: Client, policy: Policy) -> None:
+    """Start a monitor for every heartbeat, and end those that the policy has no more.
+
+    One that runs learns of a changed definition by its next beat, or before it says that it is late.
+    """
+    for name, monitor in policy.heartbeats.items():
+        start = contract.HeartbeatInput(
+            name=name, monitor=monitor, fold=definition_of(policy, name).fold
+        )
+        try:
+            await client.start_workflow(
+                contract.HEARTBEAT,
+                start,
+                id=contract.heartbeat_id(name),
+                task_queue=contract.TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=contract.TASK_TIMEOUT,
+                static_summary=f"Heartbeat of {name}",
+            )
+        except WorkflowAlreadyStartedError:
+            continue
+    query = f'WorkflowType="{contract.HEARTBEAT}" AND ExecutionStatus="Running"'
+    known = {contract.heartbeat_id(name) for name in policy.heartbeats}
+    try:
+        async for found in client.list_workflows(query):
+            if found.id not in known:
+                await client.get_workflow_handle(found.id).signal("define", {"monitor": None})
+    except RPCError as error:
+        # It ends by itself at its next deadline, and is never late before it has looked.
+        log.warning("old heartbeats could not be looked for", reason=error.message)
+
+
+async def tell_of_new_policy(client: Client, version: str, policy: Policy, told: Path) -> None:
+    """Have every desk look at its maintenance windows where the policy is not the one last told.
+
+    Args:
+        told: file that keeps the version; without it they look once too often.
+    """
+    try:
+        if told.read_text(encoding="utf-8").strip() == version:
+            return
+    except (OSError, ValueError):
+        pass
+    for service in [*policy.services, UNKNOWN_SERVICE]:
+        await client.get_workflow_handle(contract.desk_id(service)).signal("review_maintenance", {})
+    try:
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text(f"{version}\n", encoding="utf-8")
+    except OSError as error:
+        log.warning("cannot keep which policy was told", reason=str(error))

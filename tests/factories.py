@@ -67,11 +67,15 @@ def a_policy_slice(
 
 
 def a_plan(
-    *steps: tuple[list[str], float], repeat: int = 2, repeat_after: float = 5
-) -> EscalationPlan:
+    *steps: tuple[list[str], float], repeat: int = 2, repeat_after: float = 5,
+    acknowledgements: int = 1,
+) -> EscalationPlan:  # fmt: skip
     """An escalation plan from `(targets, minutes to wait)`."""
     return EscalationPlan(
-        steps=[PlanStep(targets=targets, after=minutes(wait)) for targets, wait in steps],
+        steps=[
+            PlanStep(targets=targets, after=minutes(wait), acknowledgements=acknowledgements)
+            for targets, wait in steps
+        ],
         repeat=repeat,
         repeat_after=minutes(repeat_after),
     )

@@ -29,6 +29,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from domain.alert import Alert, AlertStatus
+from domain.policy.slice import PolicySlice
 from records.database import open_database
 from records.policy_file import read_policy
 from records.policy_store import PolicyStore
@@ -63,6 +64,8 @@ class World:
         self._limits = limits
         self.patience = 10.0
         """Seconds for which `eventually` looks."""
+        self.workers: AsyncExitStack | None = None
+        self.start_workers: Callable[[Client], Awaitable[AsyncExitStack]]
         self.records = RecordsReader(open_database(f"sqlite:///{data / 'records.db'}"))
 
     # Doing.
@@ -87,6 +90,17 @@ class World:
             id=contract.desk_id(service),
             task_queue=contract.TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+
+    async def carry(self, state: dict[str, Any], policy: PolicySlice) -> None:
+        """An incident goes on from a state, as after continue-as-new."""
+        await self.client.start_workflow(
+            contract.INCIDENT,
+            contract.IncidentInput(
+                id=state["id"], policy=policy, carried=contract.Carried(state=state)
+            ),
+            id=state["id"],
+            task_queue=contract.TASK_QUEUE,
         )
 
     async def report(
@@ -134,6 +148,28 @@ class World:
         while (left := goal - await self.env.get_current_time()) > timedelta(0):
             await self._leap(min(left, step))
             await self._rest()
+
+    async def stop_workers(self) -> None:
+        """Nothing runs any more; Temporal keeps what is due."""
+        if self.workers is not None:
+            workers, self.workers = self.workers, None
+            await workers.aclose()
+
+    async def another_worker(self) -> AsyncExitStack:
+        """A second worker beside the first, as on another host."""
+        host = self.client.service_client.config.target_host
+        client = await Client.connect(host, data_converter=data_converter)
+        return await self.start_workers(client)
+
+    async def outage(self, length: timedelta) -> None:
+        """Every worker is away for so long, and then one is back.
+
+        In real time only: while a task waits for a worker the skipping server's clock stands still.
+        """
+        assert not self.activities.skipping
+        await self.stop_workers()
+        await asyncio.sleep(length.total_seconds())
+        self.workers = await self.start_workers(self.client)
 
     async def _leap(self, delta: timedelta, patience: float = 2.0) -> None:
         """A child that outlived its parent's run leaks a lock of the server's; an unlock heals it."""
@@ -333,11 +369,21 @@ async def a_world(
                 recording_hold_seconds=0.0 if skipping else 0.2,
             )
         )
+        stack.push_async_callback(built.aclose)
         counts = HoldsTime(env.client, skipping=skipping)
         worker_options["interceptors"] = [counts]
-        for one in worker.build_workers(env.client, built, **worker_options):
-            await stack.enter_async_context(one)
-        yield World(env, data, limits or {}, counts)
+
+        async def start_workers(client: Client) -> AsyncExitStack:
+            running = AsyncExitStack()
+            for one in worker.build_workers(client, built, **worker_options):
+                await running.enter_async_context(one)
+            return running
+
+        world = World(env, data, limits or {}, counts)
+        world.start_workers = start_workers
+        world.workers = await start_workers(env.client)
+        stack.push_async_callback(world.stop_workers)
+        yield world
 
 
 async def _skipping() -> WorkflowEnvironment:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from temporalio.common import Priority, RetryPolicy
+from temporalio.common import RetryPolicy
 
 from workflows.contract import PAGE_QUEUE, TASK_QUEUE
 
@@ -41,6 +41,10 @@ LOOK_UP: dict[str, Any] = {
     ),
 }
 
+# Starting an incident and handing alerts to it: the desk can do nothing better meanwhile, and a second
+# attempt does nothing twice.
+STARTING = LOOK_UP
+
 # The same for somebody who waits for an answer, and for a roll-over that waits for handlers.
 ANSWERED_LOOK_UP: dict[str, Any] = {
     **LOOK_UP,
@@ -64,6 +68,42 @@ RECORDING: dict[str, Any] = {
     ),
 }
 
+# The way to a person's entity and back: two quick calls to Temporal. An incident that hears nothing
+# pages by itself, so the hand-over gives up early and the word of what became of it never does.
+HAND_OVER: dict[str, Any] = {
+    "task_queue": PAGE_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=5),
+    "schedule_to_close_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=500)),
+}
+TELLING: dict[str, Any] = {
+    "task_queue": PAGE_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=15)
+    ),
+}
+
+PERSON_IDLE = timedelta(days=1)
+"""An entity of a person ends when nothing has come for so long."""
+SHORTEST_WAIT = timedelta(milliseconds=1)
+
+PAGE_TEXT_FRESH = timedelta(seconds=60)
+"""A page that leaves later than this after it was written is written anew."""
+
+# Several feeds, each with its own deadline of seconds; the next look comes in a quarter of an hour.
+REFRESH: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": RetryPolicy(maximum_attempts=3, maximum_interval=timedelta(seconds=10)),
+}
+
+COPY_PATIENCE = timedelta(seconds=1.5)
+"""How long whoever changes the roster waits for its copy in the data folder."""
+
+FEED_EVERY = timedelta(minutes=15)
+"""How often calendar feeds are read anew."""
+
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""
 
@@ -72,8 +112,3 @@ FAULT_RETRY = timedelta(seconds=30)
 
 DRAIN = timedelta(seconds=12)
 """How long a roll-over waits for attempts in flight; one attempt at a page lasts no longer."""
-
-
-def priority_of(severity: str) -> Priority:
-    """Urgent first, where a backlog exists: 1 for SEV1, 2 for SEV2, 3 for the rest."""
-    return Priority(priority_key={"SEV1": 1, "SEV2": 2}.get(severity, 3))

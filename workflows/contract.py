@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
-from temporalio.common import SearchAttributeKey
+from temporalio.common import Priority, SearchAttributeKey
 
 from domain.aggregate import Aggregate
 from domain.alert import Alert
+from domain.bundling import HandedPage
+from domain.heartbeat import Definition, Heartbeat
+from domain.maintenance import Window
 from domain.messages import ResolvedPage
+from domain.person_pages import PageOutcome, PersonState, RankNotice
+from domain.policy.maintenance import Monitor
 from domain.policy.slice import PolicySlice
+from domain.preparing import PrepareIncident
+from domain.priority import OpenIncident
 from domain.raising import Origin
+from domain.roster import Entry as RosterEntry
+from domain.roster import RosterState
 from domain.timeline import Entry
 from domain.triage import DeskState, Fold, OpenRef
 
@@ -22,6 +31,10 @@ PAGE_QUEUE = "tocsin-pages"
 DESK = "ServiceDesk"
 INCIDENT = "IncidentWorkflow"
 POSTMORTEM = "PostmortemWorkflow"
+HEARTBEAT = "Heartbeat"
+PERSON = "PersonPages"
+ROSTER = "Roster"
+ROSTER_ID = "roster"
 
 STATUS = SearchAttributeKey.for_keyword("IncidentStatus")
 SEVERITY = SearchAttributeKey.for_keyword("IncidentSeverity")
@@ -34,11 +47,19 @@ SEARCH_ATTRIBUTES = (STATUS, SEVERITY, PRIORITY, SERVICE, MANAGER, MAJOR)
 ROLL_OVER_AT = 2_000
 """History events after which an incident continues as new. Source: a cold query then costs 0.2 s."""
 DESK_ROLL_OVER_AT = 500
+HEARTBEAT_ROLL_OVER_AT = 500
+PERSON_ROLL_OVER_AT = 1_000
+ROSTER_ROLL_OVER_AT = 1_000
 TASK_TIMEOUT = timedelta(seconds=5)
 """A task that was given to a worker which then died goes to another after this; the default is 10 s."""
 MAX_KEY_CHARS = 500
 MAX_BATCH_BYTES = 1_000_000
 """An incident starts with the alerts of its batch, and Temporal takes no payload over 2 MB."""
+
+
+def priority_of(severity: str) -> Priority:
+    """Urgent first, where a backlog exists: 1 for SEV1, 2 for SEV2, 3 for the rest."""
+    return Priority(priority_key={"SEV1": 1, "SEV2": 2}.get(severity, 3))
 
 
 def desk_id(service: str) -> str:
@@ -47,6 +68,14 @@ def desk_id(service: str) -> str:
 
 def postmortem_id(incident_id: str) -> str:
     return f"{incident_id}/postmortem"
+
+
+def person_id(person: str) -> str:
+    return f"person/{person}"
+
+
+def heartbeat_id(name: str) -> str:
+    return f"heartbeat/{name}"
 
 
 class DeskInput(BaseModel):
@@ -113,10 +142,72 @@ class DeskSignal(BaseModel):
     body: dict[str, Any]
 
 
-class CauseQuery(BaseModel):
-    """Which report or declaration raised an incident. Input of the activity `cause_of`."""
+class HeartbeatInput(BaseModel):
+    """Start of a monitor, or of its next run."""
+
+    name: str
+    monitor: Monitor
+    fold: Fold = "service"
+    carried: Heartbeat | None = None
+    roll_over_at: int = HEARTBEAT_ROLL_OVER_AT
+
+
+class Beat(BaseModel):
+    """Signal `beat` to a monitor. Empty it means: now."""
+
+    at: datetime | None = None
+    definition: Definition | None = None
+    """What the policy said when it came: a change that nobody has told the monitor comes with it."""
+
+    @field_validator("at")
+    @classmethod
+    def _has_a_zone(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class TimerQuery(BaseModel):
+    """When a run's last timer fired. Input of the activity `timer_fired_at`."""
+
+    workflow_id: str
+    run_id: str
+
+
+class StartIncident(PrepareIncident):
+    """Start the next incident of a desk. Input of the activity `start_incident`."""
+
+    cause: str
+    """Key of the declaration or report that raises it: who finds it started knows whether it is theirs."""
+    roll_over_at: int = ROLL_OVER_AT
+
+
+class StartedIncident(BaseModel):
+    """An incident that exists."""
+
+    is_taken: bool = False
+    """It was another's: the number is gone, and nothing was started."""
+    severity: str
+    priority: str
+    raised_at: datetime
+
+
+class HandAlerts(BaseModel):
+    """Alerts for an open incident. Input of the activity `hand_alerts`."""
 
     incident_id: str
+    alerts: list[dict[str, Any]]
+    key: str
+    """Unique for each time that alerts are handed over."""
+
+
+class FeedState(BaseModel):
+    """How the calendar of a schedule was found. Answer of the activity `refresh_calendars`."""
+
+    schedule: str
+    fault: str | None = None
+    """Why it could not be read; the last good copy stays in force."""
+    shifts: int = 0
+    strangers: list[str] = []
+    """Titles of events that name nobody of the policy."""
 
 
 class Carried(BaseModel):
@@ -139,8 +230,68 @@ class IncidentInput(BaseModel):
     first_page: ResolvedPage | None = None
     """Who to page first, as the desk looked it up a moment ago."""
     prepared_at: datetime | None = None
+    windows: list[Window] = []
+    """Maintenance of the service, as the desk knew it a moment ago."""
+    faults: list[str] = []
+    """What went wrong while it was prepared; it was raised all the same."""
     carried: Carried | None = None
     roll_over_at: int = ROLL_OVER_AT
+
+
+class PersonInput(BaseModel):
+    """Start of the entity of one person's pages, or of its next run."""
+
+    person: str
+    carried: PersonState | None = None
+    refused: list[str] = []
+    """The last signals that could not be understood, for the operator."""
+    roll_over_at: int = PERSON_ROLL_OVER_AT
+
+
+class HandToPerson(BaseModel):
+    """A later page on its way to the entity of its person. Input of the activity `hand_to_person`."""
+
+    person: str
+    handed: HandedPage
+
+
+class Withdrawal(BaseModel):
+    """Signal `withdraw`: pages that are not wanted any more; without keys, all of the incident's."""
+
+    incident: str
+    keys: list[str] = []
+
+
+class WithdrawPages(BaseModel):
+    """Input of the activity `withdraw_pages`."""
+
+    person: str
+    withdrawal: Withdrawal
+
+
+class ReviewRank(BaseModel):
+    """A change that may put another incident first for somebody. Input of `review_rank`."""
+
+    key: str
+    incident: OpenIncident
+    """The one that changed, as it is now."""
+    severity: str
+    priority: str
+    """As they were."""
+    people: list[str]
+
+
+class SendRankNotice(BaseModel):
+    """Input of the activity `send_rank_notice`."""
+
+    person: str
+    notice: RankNotice
+
+
+class TellOutcomes(BaseModel):
+    """Input of the activity `tell_outcomes`: what became of pages, by incident."""
+
+    outcomes: dict[str, list[PageOutcome]]
 
 
 class IncidentOutcome(BaseModel):
@@ -148,6 +299,27 @@ class IncidentOutcome(BaseModel):
 
     incident: dict[str, Any]
     results: dict[str, Any] = {}
+
+
+class RosterInput(BaseModel):
+    """Start of the roster, or of its next run."""
+
+    carried: RosterState | None = None
+    is_copied: bool = True
+    """Whether the copy in the data folder holds what is carried."""
+    feeds: list[FeedState] = []
+    refused: list[str] = []
+    """The last refusals, for the operator."""
+    roll_over_at: int = ROSTER_ROLL_OVER_AT
+
+
+class JudgeChange(BaseModel):
+    """A change of the roster against what is there. Input of the activity `judge_roster`."""
+
+    name: str
+    body: dict[str, Any]
+    entries: list[RosterEntry]
+    at: datetime
 
 
 class PostmortemInput(BaseModel):

@@ -9,7 +9,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from domain.aggregate import Deadline
     from domain.incident import Incident
+    from domain.maintenance import wire
+    from domain.roster import RosterState
     from domain.triage import DeskState
+    from workflows.contract import FeedState
 
 
 def incident_card(incident: Incident, due: Deadline | None) -> str:
@@ -34,8 +37,23 @@ def incident_card(incident: Incident, due: Deadline | None) -> str:
 def desk_card(desk: DeskState, waiting: int, refused: list[str]) -> str:
     """What a desk holds open."""
     rows = [f"- `{ref.id}` {ref.severity} {ref.priority}" for ref in desk.open.values()]
+    rows += [
+        f"- maintenance `{one.id}` {wire(one.start)} to {wire(one.end)}: {one.reason}"
+        for one in desk.made.windows
+    ]
     bad = [f"- refused: {text}" for text in refused[-5:]]
     head = f"## Desk {desk.service}: {len(desk.open)} open, {waiting} reports waiting"
+    return "\n".join([head, *rows, *bad])
+
+
+def roster_card(roster: RosterState, feeds: list[FeedState], refused: list[str]) -> str:
+    """What was changed at run time, and how the calendars are."""
+    rows = [f"- `{one.schedule}` {one.said()}" for one in roster.entries[-20:]]
+    off = [one for one in roster.contacts if not one.enabled]
+    rows += [f"- {one.channel} of {one.person} is switched off by {one.actor}" for one in off]
+    rows += [f"- calendar of `{one.schedule}`: {one.fault or 'read well'}" for one in feeds]
+    bad = [f"- refused: {text}" for text in refused[-5:]]
+    head = f"## Roster: {len(roster.entries)} entries, version {roster.version}"
     return "\n".join([head, *rows, *bad])
 
 

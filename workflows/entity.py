@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.aggregate import Aggregate, Clock, Deadline, Effect, Fact, Result
     from domain.errors import IncidentError
     from domain.facts.lifecycle import CommandRefused, Faulted
-    from domain.recording import RecordBatch
+    from domain.recording import RecordBatch, Recorded
     from domain.timeline import OPERATOR, SYSTEM, Entry
     from workflows import activity_options as options
     from workflows import sizes
@@ -280,9 +280,10 @@ class EntityWorkflow(Generic[S]):
         )
         batch = sizes.next_to_record(self.unrecorded)
         # A batch that can never be stored is a bug of ours: it stays, and a release mends it.
-        await workflow.execute_activity(
+        recorded: Recorded = await workflow.execute_activity(
             "record",
             self._batch(batch),
+            result_type=Recorded,
             summary=f"Write {len(batch)} facts to the records",
             **options.RECORDING,
         )
@@ -290,11 +291,17 @@ class EntityWorkflow(Generic[S]):
         done = batch[-1].seq
         self.unrecorded = [entry for entry in self.unrecorded if entry.seq > done]
         self._unrecorded_bytes = sum(map(sizes.size_of, self.unrecorded))
+        self.recorded(recorded)
+
+    def recorded(self, answer: Recorded) -> None:
+        """What the records say beside having stored the facts."""
 
     def _is_paging(self) -> bool:
         """Whether a first attempt at a page is wanted or under way."""
         now = workflow.now()
-        if any(e.kind in URGENT and e.attempt == 0 for e in self.subject.effects.values()):
+        effects = self.subject.effects.values()
+        # One that has a time is waiting: for a retry, or with the entity of its person.
+        if any(e.kind in URGENT and e.attempt == 0 and e.next_try is None for e in effects):
             return True
         # The first facts of all come before their effects: the clock has not struck yet.
         deadline = self._next_deadline()

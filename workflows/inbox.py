@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import hashlib
+from collections.abc import Sequence
 
 from pydantic import BaseModel
 
@@ -10,12 +11,14 @@ from domain.alert import Alert
 from domain.declaring import Declaration
 from domain.triage import Fold
 
-MERGED_ALERTS = 100
-"""Alerts that are decided at once; those for one incident reach it in one signal."""
-
 
 class Inbox(BaseModel):
-    """One thing that waits to be decided."""
+    """One thing that waits to be decided.
+
+    Each is decided by itself and strictly in turn. A desk starts incidents and hands alerts over before
+    its task is written down, so the task may be done again with more in the queue: whatever was done
+    must come out the same then, under the same key.
+    """
 
     alerts: list[Alert] = []
     fold: Fold = "service"
@@ -23,19 +26,9 @@ class Inbox(BaseModel):
     """The incident that did not take these alerts any more."""
     declaration: Declaration | None = None
     key: str = ""
+    """Of the declaration, the report or the hand-back."""
 
-    def is_alike(self, other: Inbox) -> bool:
-        """Whether two reports are decided by the same rules, so that they may be decided as one."""
-        if self.declaration is not None or other.declaration is not None:
-            return False
-        return (self.fold, self.related) == (other.fold, other.related)
-
-
-def take_next(inbox: deque[Inbox]) -> Inbox:
-    """Take what waits longest, with the reports right behind it that are decided alike."""
-    item = inbox.popleft()
-    while inbox and item.is_alike(inbox[0]):
-        if len(item.alerts) + len(inbox[0].alerts) > MERGED_ALERTS:
-            break
-        item = item.model_copy(update={"alerts": [*item.alerts, *inbox.popleft().alerts]})
-    return item
+    def key_for(self, incident: str, alerts: Sequence[Alert]) -> str:
+        """Business key of handing some of its alerts to an incident."""
+        ids = hashlib.sha256(" ".join(alert.id for alert in alerts).encode()).hexdigest()[:16]
+        return f"{incident}/{self.key}/{ids}"

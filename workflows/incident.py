@@ -20,21 +20,35 @@ with workflow.unsafe.imports_passed_through():
     from domain.commands import COMMANDS
     from domain.commands.base import Request, check_request, parse_body
     from domain.commands.lifecycle import ApplyPolicy
-    from domain.errors import UnknownNameError
-    from domain.facts import Closed, CommandRefused, NamesRefreshed, OperatorTold
+    from domain.errors import CommandError, UnknownNameError
+    from domain.facts import (
+        Closed,
+        CommandRefused,
+        NamesRefreshed,
+        OperatorTold,
+        Overloaded,
+        WindowsTold,
+    )
+    from domain.facts.maintenance import windows_from
     from domain.incident import Incident, Status
+    from domain.load import is_too_much
     from domain.messages import PinPolicy, ResolvedPage
+    from domain.page_outcomes import receipt_came
+    from domain.paged import DeliveryReceipt
     from domain.pinned import Pinned
     from domain.preparing import FRESH
     from domain.raising import Origin, raise_incident
     from domain.reactions import follows
+    from domain.recording import Recorded
     from domain.timeline import OPERATOR
     from domain.workload import workload
     from workflows import activity_options as options
     from workflows import contract
     from workflows.details import incident_card
     from workflows.entity import EntityWorkflow
-    from workflows.handlers import accepts, shown
+    from workflows.handing_over import hear_outcomes
+    from workflows.handlers import accepts, one_object, shown
+    from workflows.page_turns import PageTurns
     from workflows.performing import INCIDENT_STEPS
     from workflows.sizes import latest
 
@@ -52,16 +66,19 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         self._first_facts: list[Fact] = []
         self._first_page = None if start.carried else start.first_page
         self._shown: dict[str, Any] = {}
+        self.page_turns = PageTurns()
         if start.carried is not None:
             incident = Incident.model_validate(start.carried.state)
         else:
             origin = start.origin or Origin()
             incident, self._first_facts = raise_incident(
-                start.id, origin, start.policy, start.url, workflow.now()
+                start.id, origin, start.policy, start.url, workflow.now(), start.windows
             )
         self.begin(incident, start.carried, start.roll_over_at)
         # A handler may run before `run` does: the incident is raised before anything else.
         self.record(*self._first_facts, actor=(start.origin or Origin()).actor or "tocsin")
+        if start.carried is None:
+            self.note_faults(start.faults)
 
     def take_first_page(self) -> ResolvedPage | None:
         """Who to page first, once, and only while it is fresh."""
@@ -148,6 +165,13 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
             workflow.upsert_search_attributes(changed)
         workflow.set_current_details(incident_card(incident, self._next_deadline()))
 
+    def recorded(self, answer: Recorded) -> None:
+        for load in answer.loads:
+            limit, now = self.subject.policy.limits.load, workflow.now()
+            if is_too_much(load, self.subject.id, limit, now):
+                incidents, person = list(load.incidents), load.person
+                self.record(Overloaded(person=person, incidents=incidents, limit=limit))
+
     def note_faults(self, faults: list[str]) -> None:
         """Something went wrong on the way, and the work was done all the same: say so."""
         self.record(*(OperatorTold(what=fault) for fault in faults))
@@ -213,6 +237,9 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
             why = f"not a list of alerts: {error}"[:500]
             self.record(CommandRefused(command="alerts", why=why, sent=shown(args)), actor=OPERATOR)
             return
+        key = args[1] if len(args) > 1 and isinstance(args[1], str) else ""
+        if key and not self.subject.is_new_batch(key):
+            return
         not_taken = []
         for alert in alerts:
             if not self.subject.is_open:
@@ -231,12 +258,44 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
             )
             self.subject.effects[key] = effect
 
+    @workflow.signal(name="maintenance", description="The desk's maintenance windows have changed")
+    def take_windows(self, *args) -> None:  # type: ignore[no-untyped-def]
+        try:
+            body = one_object("maintenance", args)
+            self.record(WindowsTold(windows=windows_from(body, self.subject.windows)))
+        except (CommandError, ValueError, TypeError) as error:
+            why = f"no list of maintenance windows: {error}"[:500]
+            refused = CommandRefused(command="maintenance", why=why, sent=shown(args))
+            self.record(refused, actor=OPERATOR)
+
+    @workflow.signal(name="page_outcome", description="What became of pages that were handed over")
+    def take_page_outcome(self, *args) -> None:  # type: ignore[no-untyped-def]
+        hear_outcomes(self, args)
+
     @workflow.signal(
         name="postmortem_closed", description="The postmortem of this incident is closed"
     )
     def take_postmortem_closed(self, *args) -> None:  # type: ignore[no-untyped-def]
         if self.subject.status is Status.RESOLVED:
             self.record(Closed(reason="the postmortem is closed"))
+
+    @workflow.signal(
+        name="delivery_receipt", description="A vendor says whether a page has arrived"
+    )
+    def take_receipt(self, *args) -> None:  # type: ignore[no-untyped-def]
+        try:
+            receipt = DeliveryReceipt.model_validate(one_object("delivery_receipt", args))
+        except (CommandError, ValidationError) as error:
+            why = f"no delivery receipt: {error}"[:500]
+            refused = CommandRefused(command="delivery_receipt", why=why, sent=shown(args))
+            self.record(refused, actor=OPERATOR)
+            return
+        incident = self.subject
+        is_early = receipt.key in incident.effects or receipt.key in self.running
+        if receipt.key not in incident.awaited and is_early:
+            incident.keep_early(receipt)
+            return
+        self.record(*receipt_came(incident, receipt, workflow.now()))
 
     @workflow.signal(dynamic=True)
     def take_anything_else(self, name: str, args: Sequence[RawValue]) -> None:
@@ -253,6 +312,16 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
     )
     def query_timeline(self) -> list[dict[str, Any]]:
         return latest(self.timeline)
+
+    @workflow.query(
+        name="pages", description="Its page runs: whom each has paged, and how it ended"
+    )
+    def query_pages(self) -> list[dict[str, Any]]:
+        shown = {"id", "cause", "paged", "acknowledged_by", "ended_at", "ended_why"}
+        return [
+            run.model_dump(mode="json", include=shown) | {"active": run.is_active}
+            for run in self.subject.pages
+        ]
 
     @workflow.query(name="assessment", description="Answers, open questions and what is known")
     def query_assessment(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ comes again under the same key.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
@@ -19,7 +20,7 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     from domain import messages as m
-    from domain import outcomes
+    from domain import outcomes, page_outcomes
     from domain.aggregate import Effect
     from domain.alert import Alert
     from domain.errors import DeliveryReason
@@ -39,7 +40,9 @@ with workflow.unsafe.imports_passed_through():
         Settled,
         desk_id,
         postmortem_id,
+        priority_of,
     )
+    from workflows.handing_over import goes_through_person, review_rank, withdraw_page
 
 if TYPE_CHECKING:
     from workflows.entity import EntityWorkflow
@@ -58,7 +61,7 @@ async def resolve_page(flow: IncidentWorkflow, effect: Effect) -> None:
     prepared = flow.take_first_page() if is_first_page(run) else None
     if prepared is not None:
         incident.settle(effect.key)
-        flow.record(*outcomes.page_resolved(incident, effect, prepared))
+        flow.record(*page_outcomes.page_resolved(incident, effect, prepared))
         return
     request = page_request(incident, run, effect.key, late=bool(effect.input.get("late")))
     try:
@@ -76,49 +79,115 @@ async def resolve_page(flow: IncidentWorkflow, effect: Effect) -> None:
         incident.postpone(effect.key, workflow.now() + options.LOOK_UP_RETRY)
         return
     incident.settle(effect.key)
-    flow.record(*outcomes.page_resolved(incident, effect, answer))
+    flow.record(*page_outcomes.page_resolved(incident, effect, answer))
 
 
 async def send_page(flow: IncidentWorkflow, effect: Effect) -> None:
     """One attempt to page one person over one contact."""
-    data, incident = effect.input, flow.subject
-    attempt = effect.attempt + 1
-    request = m.SendPage(
-        key=effect.key,
-        incident_id=incident.id,
-        severity=incident.severity,
-        person=data["person"],
-        channel=data["channel"],
-        contact=data["contact"],
-        text=m.PageText.model_validate(data["text"]),
-        attempt=attempt,
-    )
+    incident, attempt = flow.subject, effect.attempt + 1
+
+    def is_wanted() -> bool:
+        return not flow.is_rolling and incident.effects.get(effect.key) is effect
+
+    if not await flow.page_turns.take(effect, is_wanted):
+        return
     try:
-        delivery: m.Delivery = await workflow.execute_activity(
-            "send_page",
-            request,
-            result_type=m.Delivery,
-            summary=f"Page {data['person']} by {data['channel']}, attempt {attempt}",
-            priority=options.priority_of(incident.severity),
-            **options.PAGE_ATTEMPT,
-        )
-    except ActivityError as error:
-        delivery = m.Delivery(
-            key=effect.key,
-            recipient=f"person:{data['person']}",
-            channel=data["channel"],
-            state=m.DeliveryState.UNCERTAIN,
-            reason=DeliveryReason.TIMED_OUT,
-            detail=f"the attempt ended without an answer: {error.cause or error}"[:300],
-            retryable=True,
-        )
+        await _refresh_text(flow, effect)
+        if not is_wanted():
+            return
+        request = _page_request(flow, effect, attempt)
+        if await goes_through_person(flow, effect, request) or not is_wanted():
+            return
+        delivery = await _attempt_page(flow, effect, request)
+    finally:
+        flow.page_turns.give_back(effect)
     now = workflow.now()
-    outcome = outcomes.page_attempted(incident, effect, delivery, attempt, now)
+    outcome = page_outcomes.page_attempted(incident, effect, delivery, attempt, now)
     if outcome.retry_at is None:
         incident.settle(effect.key)
     else:
         incident.postpone(effect.key, outcome.retry_at)
     flow.record(*outcome.facts)
+
+
+def _page_request(flow: IncidentWorkflow, effect: Effect, attempt: int) -> m.SendPage:
+    data, incident = effect.input, flow.subject
+    return m.SendPage(
+        key=effect.key,
+        incident_id=incident.id,
+        severity=incident.severity,
+        person=data["person"],
+        channel=data["channel"],
+        contact=data.get("number", data["contact"]),
+        text=m.PageText.model_validate(data["text"]),
+        attempt=attempt,
+        run=data["run"],
+        round=data["round"],
+        step=data["step"],
+        service=incident.service,
+        is_first=data["person"] not in incident.reached,
+    )
+
+
+async def _attempt_page(flow: IncidentWorkflow, effect: Effect, request: m.SendPage) -> m.Delivery:
+    """Send it; what ends without an answer may have gone out."""
+    try:
+        delivery: m.Delivery = await workflow.execute_activity(
+            "send_page",
+            request,
+            result_type=m.Delivery,
+            summary=f"Page {request.person} by {request.channel}, attempt {request.attempt}",
+            priority=priority_of(request.severity),
+            **options.PAGE_ATTEMPT,
+        )
+    except ActivityError as error:
+        delivery = m.Delivery(
+            key=effect.key,
+            recipient=f"person:{request.person}",
+            channel=request.channel,
+            state=m.DeliveryState.UNCERTAIN,
+            reason=DeliveryReason.TIMED_OUT,
+            detail=f"the attempt ended without an answer: {error.cause or error}"[:300],
+            retryable=True,
+        )
+    return delivery
+
+
+async def _refresh_text(flow: IncidentWorkflow, effect: Effect) -> None:
+    """Write a page anew that has been waiting: it goes out with what is known now.
+
+    A look-up that fails changes nothing: old words are a page too.
+    """
+    data, incident, now = effect.input, flow.subject, workflow.now()
+    written = datetime.fromisoformat(data["text_at"]) if data.get("text_at") else now
+    if now - written < options.PAGE_TEXT_FRESH:
+        return
+    run = incident.run(data["run"])
+    is_late = bool(data["late"]) or effect.attempt > 0
+    request = m.ResolvePage(
+        key=effect.key,
+        incident=incident.view(),
+        run=data["run"],
+        round=data["round"],
+        step=0,
+        targets=[f"person:{data['person']}"],
+        reason=run.reason if run else "",
+        late=is_late,
+    )
+    try:
+        answer: m.ResolvedPage = await workflow.execute_local_activity(
+            "resolve_page",
+            request,
+            result_type=m.ResolvedPage,
+            summary=f"Words of {effect.key} now",
+            **options.ANSWERED_LOOK_UP,
+        )
+    except FailureError as error:
+        flow.fault("refresh_page", error)
+        return
+    if answer.text is not None:
+        data |= {"text": answer.text.model_dump(), "late": is_late}
+    data["text_at"] = now.isoformat()
 
 
 async def announce(flow: EntityWorkflow[Any], effect: Effect) -> None:
@@ -287,6 +356,8 @@ async def _signal_postmortem(child_id: str, view: dict[str, Any]) -> bool:
 INCIDENT_STEPS: Mapping[str, Performer] = {
     "resolve_page": resolve_page,
     "send_page": send_page,
+    "withdraw_page": withdraw_page,
+    "review_rank": review_rank,
     "tell_paged": announce,
     "tell_operator": announce,
     "delegate": announce,

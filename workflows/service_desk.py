@@ -13,13 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import (
-    RawValue,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -27,22 +22,20 @@ with workflow.unsafe.imports_passed_through():
     from domain.alert import Alert, AlertStatus, combine_repeats
     from domain.declaring import Declaration, parse_declaration
     from domain.errors import CommandError, IncidentError
-    from domain.incident import Status
     from domain.messages import NumberFloor, PinPolicy
     from domain.pinned import Pinned
-    from domain.preparing import Prepared, PrepareIncident
     from domain.raising import Origin
-    from domain.triage import DeskState, Fold, Ignore, Join, OpenRef, decide
+    from domain.triage import DeskState, Ignore, Join, OpenRef, decide
     from workflows import activity_options as options
     from workflows import contract
-    from workflows.children import leave
     from workflows.details import desk_card
     from workflows.handlers import as_result, one_object, raw_text, refusal, shown, update_key
-    from workflows.inbox import Inbox, take_next
+    from workflows.inbox import Inbox
+    from workflows.maintenance import HoldsMaintenance
 
 
 @workflow.defn(name=contract.DESK)
-class ServiceDesk:
+class ServiceDesk(HoldsMaintenance):
     """Decides, for each report that comes in: a new incident, part of an open one, or nothing."""
 
     @workflow.init
@@ -62,7 +55,7 @@ class ServiceDesk:
             self._show()
             await workflow.wait_condition(lambda: self._has_work() or self._may_roll())
             while self._has_work():
-                await self._decide_or_put_aside(take_next(self._inbox))
+                await self._decide_or_put_aside(self._inbox.popleft())
         waiting = [item.model_dump(mode="json") for item in [*self._inbox, *self._aside]]
         workflow.continue_as_new(
             start.model_copy(
@@ -96,6 +89,9 @@ class ServiceDesk:
             **options.LOOK_UP,
         )
         self._state.next_number = floor.next_number
+        for row in floor.open:
+            # Its keys are not known. One that is gone says so when it is given an alert.
+            self._state.reopen(OpenRef.model_validate({**row, "knows_all_keys": False}))
         if floor.note:
             self._refuse("numbering", floor.note)
 
@@ -127,7 +123,10 @@ class ServiceDesk:
             return
         joining: dict[str, list[Alert]] = {}
         raising: list[Alert] = []
-        for alert in combine_repeats(item.alerts):
+        alerts = combine_repeats(item.alerts)
+        if item.related is not None:
+            alerts = self._state.with_clearings(alerts)
+        for alert in alerts:
             if alert.status is AlertStatus.RESOLVED and alert.key in {a.key for a in raising}:
                 # It cleared again within one report: the incident must exist to hear of it.
                 await self._raise_for(raising, item)
@@ -135,7 +134,7 @@ class ServiceDesk:
             decision = decide(self._state, alert, item.fold)
             match decision:
                 case Ignore():
-                    continue
+                    self._state.pass_over(alert)
                 case Join(incident=incident) if not raising or item.fold == "key":
                     joining.setdefault(incident, []).append(alert)
                     self._state.open[incident].remember([alert.key])
@@ -147,27 +146,38 @@ class ServiceDesk:
         if raising:
             await self._raise_for(raising, item)
         for incident, alerts in joining.items():
-            await self._hand_to(incident, alerts, item.fold)
+            await self._hand_to(incident, alerts, item)
 
     async def _raise_for(self, alerts: list[Alert], item: Inbox) -> None:
         """One incident for alerts that belong together; those already over need none."""
         decision = decide(self._state, alerts[0], item.fold)
         if isinstance(decision, Join):
-            await self._hand_to(decision.incident, alerts, item.fold)
+            await self._hand_to(decision.incident, alerts, item)
             return
         related = item.related or getattr(decision, "related", None)
         origin = Origin(alerts=alerts, related=related, received_at=alerts[0].received_at)
         await self._start_incident(origin, "default", f"report/{alerts[0].id}")
 
-    async def _hand_to(self, incident: str, alerts: list[Alert], fold: Fold) -> None:
+    async def _hand_to(self, incident: str, alerts: list[Alert], item: Inbox) -> None:
         """Give alerts to an open incident; one that is gone is forgotten and they are decided again."""
-        handle = workflow.get_external_workflow_handle(incident)
-        try:
-            await handle.signal("alerts", [alert.model_dump(mode="json") for alert in alerts])
-        except ApplicationError as error:
-            workflow.logger.info("incident %s is gone: %s", incident, error)
+        request = contract.HandAlerts(
+            incident_id=incident,
+            alerts=[alert.model_dump(mode="json") for alert in alerts],
+            key=item.key_for(incident, alerts),
+        )
+        is_there: bool = await workflow.execute_local_activity(
+            "hand_alerts",
+            request,
+            result_type=bool,
+            summary=f"{len(alerts)} alerts to {incident}",
+            **options.STARTING,
+        )
+        if not is_there:
+            workflow.logger.info("incident %s is gone", incident)
             self._state.settle(incident, [])
-            self._inbox.appendleft(Inbox(alerts=alerts, fold=fold, related=incident))
+            self._inbox.appendleft(
+                Inbox(alerts=alerts, fold=item.fold, related=incident, key=item.key)
+            )
 
     async def _declare(self, declaration: Declaration, key: str) -> None:
         if key in self._state.results:
@@ -197,78 +207,42 @@ class ServiceDesk:
         )
         return pinned
 
-    async def _prepare(self, origin: Origin, kind: str, incident_id: str) -> Prepared:
-        request = PrepareIncident(
-            incident_id=incident_id,
-            type=kind,
-            service=self._state.service,
-            origin=origin,
-            at=workflow.now(),
-        )
-        prepared: Prepared = await workflow.execute_local_activity(
-            "prepare_incident",
-            request,
-            result_type=Prepared,
-            summary=f"Policy and first page of {incident_id}",
-            **options.LOOK_UP,
-        )
-        return prepared
-
     async def _start_incident(self, origin: Origin, kind: str, cause: str) -> str:
-        """Start the next incident as a child that outlives the desk's run; answer once it exists."""
+        """Start the next incident, which lives on its own; answer once it exists."""
         while True:
             incident_id = f"{self._state.service}-{self._state.take_number()}"
-            prepared = await self._prepare(origin, kind, incident_id)
-            request = contract.IncidentInput(
-                id=incident_id,
-                policy=prepared.policy,
-                url=prepared.url,
-                cause=cause,
+            told = self._told
+            request = contract.StartIncident(
+                incident_id=incident_id,
+                type=kind,
+                service=self._state.service,
                 origin=origin,
-                first_page=prepared.first_page,
-                prepared_at=prepared.at,
+                at=workflow.now(),
+                made=self._windows(),
+                cause=cause,
                 roll_over_at=self._start.incident_roll_over_at,
             )
-            try:
-                child = await workflow.start_child_workflow(
-                    contract.INCIDENT,
-                    request,
-                    id=incident_id,
-                    task_queue=contract.TASK_QUEUE,
-                    task_timeout=contract.TASK_TIMEOUT,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                    memo={"cause": cause},
-                    search_attributes=_search_attributes(self._state.service, prepared),
-                    static_summary=f"{prepared.severity} {prepared.summary}"[:200],
-                    static_details=prepared.description[:2000] or None,
-                    priority=options.priority_of(prepared.severity),
-                )
-                leave(child)
-            except WorkflowAlreadyStartedError:
-                # A desk that was reset or restored: the same cause is ours, another took the number.
-                if await self._cause_of(incident_id) != cause:
-                    continue
+            started: contract.StartedIncident = await workflow.execute_local_activity(
+                "start_incident",
+                request,
+                result_type=contract.StartedIncident,
+                summary=f"Start {incident_id}",
+                **options.STARTING,
+            )
+            if started.is_taken:
+                continue
             if incident_id in self._state.settled:
                 return incident_id  # it was over before its start was reported to us
             self._state.open[incident_id] = OpenRef(
                 id=incident_id,
-                severity=prepared.severity,
-                priority=prepared.priority,
-                raised_at=prepared.at,
+                severity=started.severity,
+                priority=started.priority,
+                raised_at=started.raised_at,
                 keys=[alert.key for alert in origin.alerts],
             )
+            if told != self._told:
+                await self._tell_windows([incident_id])  # they changed while it was being raised
             return incident_id
-
-    async def _cause_of(self, incident_id: str) -> str:
-        cause: str = await workflow.execute_activity(
-            "cause_of",
-            contract.CauseQuery(incident_id=incident_id),
-            result_type=str,
-            summary=f"Who took the number of {incident_id}",
-            **options.RECORDING,
-        )
-        return cause
 
     def _refuse(self, what: str, why: str) -> None:
         """Keep the last refusals where the operator sees them."""
@@ -329,7 +303,7 @@ class ServiceDesk:
             return
         if not self._state.has_seen(batch.key):
             self._state.fold = batch.fold
-            self._inbox.append(Inbox(alerts=batch.alerts, fold=batch.fold))
+            self._inbox.append(Inbox(alerts=batch.alerts, fold=batch.fold, key=batch.key))
 
     @workflow.signal(name="settled", description="An incident takes no more alerts")
     def take_settled(self, *args) -> None:  # type: ignore[no-untyped-def]
@@ -342,13 +316,19 @@ class ServiceDesk:
             self._state.settle(settled.incident, settled.keys)
         is_repeat = bool(settled.key) and self._state.has_seen(settled.key)
         if settled.alerts and not is_repeat:
-            # Before anything newer: they were accepted earlier.
-            self._inbox.appendleft(
-                Inbox(alerts=settled.alerts, related=settled.incident, fold=self._state.fold)
+            # At the end, although they were accepted earlier: see `Inbox`. A clearing that has overtaken
+            # them is remembered (`DeskState.with_clearings`).
+            self._inbox.append(
+                Inbox(
+                    alerts=settled.alerts,
+                    related=settled.incident,
+                    fold=self._state.fold,
+                    key=settled.key or f"settled/{settled.incident}/{settled.seq}",
+                )
             )
 
     @workflow.signal(name="reopened", description="An incident takes alerts again")
-    def take_reopened(self, *args) -> None:  # type: ignore[no-untyped-def]
+    async def take_reopened(self, *args) -> None:  # type: ignore[no-untyped-def]
         try:
             word = contract.ReopenedRef.model_validate(one_object("reopened", args))
         except (ValidationError, CommandError) as error:
@@ -356,6 +336,8 @@ class ServiceDesk:
             return
         if self._state.is_news(word.incident.id, word.seq):
             self._state.reopen(word.incident)
+            if self._state.made.windows:
+                await self._tell_windows([word.incident.id])
 
     @workflow.signal(dynamic=True)
     def take_anything_else(self, name: str, args: Sequence[RawValue]) -> None:
@@ -368,21 +350,6 @@ class ServiceDesk:
             "next_number": self._state.next_number,
             "open": [ref.model_dump(mode="json") for ref in self._state.open.values()],
             "waiting": len(self._inbox),
+            "maintenance": [window.model_dump(mode="json") for window in self._windows()],
             "refused": self._refused,
         }
-
-
-def _search_attributes(service: str, prepared: Prepared) -> TypedSearchAttributes:
-    """The row in the Temporal UI is right before the incident's first task has run."""
-    values = {
-        contract.STATUS: Status.RAISED.value,
-        contract.SEVERITY: prepared.severity,
-        contract.PRIORITY: prepared.priority,
-        contract.SERVICE: service,
-        contract.MAJOR: prepared.major,
-    }
-    pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(key, value)  # type: ignore[arg-type]
-        for key, value in values.items()
-    ]
-    return TypedSearchAttributes(pairs)

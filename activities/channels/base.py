@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
@@ -20,7 +21,37 @@ class Capabilities(BaseModel):
     """Fit to wake somebody."""
     html: bool = False
     confirms_delivery: bool = False
+    """The vendor posts a receipt when the message has arrived."""
     max_chars: int | None = None
+    is_paid: bool = False
+    """Each message costs money: used last where nobody said otherwise."""
+
+
+class Answer(BaseModel):
+    """How the person can answer a page. Each channel shows it in its own way."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str = Field(repr=False)
+    """Opens the page with the Acknowledge button; opening it changes nothing."""
+    code: str
+    """To say or to type: `checkout-17`."""
+    token: str = Field(repr=False)
+    """Names incident, person and page, signed: the value of a button."""
+    receipt_url: str | None = Field(None, repr=False)
+    """Where a vendor posts what became of the message."""
+    voice_url: str | None = Field(None, repr=False)
+    """Where the voice vendor posts the key that was pressed."""
+
+
+class Part(BaseModel):
+    """One incident's page in a message that holds several."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    incident: str
+    severity: str = ""
 
 
 class Outgoing(BaseModel):
@@ -40,6 +71,19 @@ class Outgoing(BaseModel):
     text: str
     html: str | None = None
     severity: str = ""
+    answer: Answer | None = Field(None, repr=False)
+    """Only a page has one. Its links are as good as a signature: they stand in no log and no file."""
+
+    bundle: str | None = None
+    """Id of the one message, where it holds the pages of several incidents."""
+    parts: tuple[Part, ...] = ()
+    """Those pages, this message's own first. Each is noted under its own key."""
+
+    def each(self) -> list[Outgoing]:
+        """The message as each of its incidents' own; one that is no bundle is itself."""
+        if not self.parts:
+            return [self]
+        return [self.model_copy(update=dict(part)) for part in self.parts]
 
     @property
     def person(self) -> str | None:
@@ -58,6 +102,8 @@ class Receipt(BaseModel):
     vendor_id: str | None = None
     detail: str = ""
     """Worth telling although it went out: a fallback was used."""
+    awaits_receipt: bool = False
+    """The vendor will post to `Answer.receipt_url` whether it has arrived."""
 
 
 class AnswerLostError(DeliveryError):
@@ -86,6 +132,25 @@ class Channel(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """Give back connections and threads; nothing is sent by it any more."""
+        ...
+
+
+def _plain_http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like https://host or http://host:port")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be an address only: no user, no password, no query")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_plain_http)]
+"""Where a vendor is: http or https, without secrets and without a slash at its end."""
+Seconds = Annotated[float, Field(gt=0, le=60)]
+"""Longest wait for one call. Never without end."""
+
 
 class ChannelSettings(BaseModel):
     """Base of a channel's own settings; each field is the environment variable of that name."""
@@ -106,3 +171,25 @@ class ChannelSettings(BaseModel):
         """
         fields = {name: environment.get(name.upper(), "").strip() for name in cls.model_fields}
         return cls.model_validate({name: value for name, value in fields.items() if value})
+
+
+class HttpSettings(ChannelSettings):
+    """Base of the settings of a channel that speaks HTTP."""
+
+    tocsin_channel_proxy: SecretStr | None = None
+    """Named on purpose; `HTTPS_PROXY` and its like in the environment are not used: whoever sets them
+    would read every page."""
+
+    @field_validator("tocsin_channel_proxy")
+    @classmethod
+    def _is_proxy(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must look like http://proxy:3128 or http://user:password@proxy:3128")
+        return url
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy with its password, for a client."""
+        found = self.tocsin_channel_proxy
+        return found.get_secret_value() if found is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,17 +13,20 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
-from pydantic import Field, SecretStr, field_validator
+from pydantic import SecretStr, field_validator
 
 from activities.channels.base import (
     AnswerLostError,
+    BaseUrl,
     Capabilities,
-    ChannelSettings,
+    HttpSettings,
     Outgoing,
     Receipt,
+    Seconds,
 )
 from activities.channels.sendgrid_client import SendGrid
 from domain.errors import DeliveryError, DeliveryReason
+from templates.filters import line
 
 # The vendor's client logs whole requests, with the key, at debug level.
 logging.getLogger("python_http_client").setLevel(logging.INFO)
@@ -31,26 +35,24 @@ SENDGRID_SHARE_SECONDS = 5.0
 """What SendGrid may use of one attempt where SMTP stands by: the fallback needs its turn too."""
 SMTP_TIMEOUT_SECONDS = 4.0
 _THREADS = 32
+_ONLY_YOURS = "The link is yours alone. Opening it changes nothing; the button behind it does."
+_BUTTON = (
+    "display:inline-block;background:#1c1c1e;color:#ffffff;padding:12px 20px;"
+    "border-radius:6px;text-decoration:none"
+)
 
 
-class EmailSettings(ChannelSettings):
+class EmailSettings(HttpSettings):
     """Settings of the channel."""
 
     sendgrid_api_key: SecretStr | None = None
-    sendgrid_base_url: str = "https://api.sendgrid.com"
-    sendgrid_timeout: float = Field(10.0, gt=0, le=60)
-    """Units: seconds. Of one call; the client itself would wait for ever."""
+    sendgrid_base_url: BaseUrl = "https://api.sendgrid.com"
+    sendgrid_timeout: Seconds = 10.0
+    """Of one call; the client itself would wait for ever."""
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:587`, or `smtps://` for TLS from the first byte. With a user TLS is
     demanded, without one it is used where offered; `?starttls=never` turns it off."""
     email_from: str = "tocsin@localhost"
-
-    @field_validator("sendgrid_base_url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError("must begin with http:// or https://")
-        return url.rstrip("/")
 
     @field_validator("smtp_url")
     @classmethod
@@ -78,7 +80,9 @@ class EmailChannel:
             if settings.smtp_url is not None:
                 timeout = min(timeout, SENDGRID_SHARE_SECONDS)
             key = settings.sendgrid_api_key.get_secret_value()
-            self._sendgrid = SendGrid(key, settings.sendgrid_base_url, timeout, settings.email_from)
+            self._sendgrid = SendGrid(
+                key, settings.sendgrid_base_url, timeout, settings.email_from, settings.proxy
+            )
             self._timeout = timeout
             # Its own threads: a vendor that hangs must not use up those that write files.
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendgrid")
@@ -89,6 +93,7 @@ class EmailChannel:
 
     async def send(self, message: Outgoing) -> Receipt:
         """Send by SendGrid, by SMTP when it cannot take the message now."""
+        message = with_answer(message)
         check_headers(message, self._settings.email_from)
         if self._sendgrid is None:
             return await self._by_smtp(message)
@@ -98,6 +103,11 @@ class EmailChannel:
             if not self._may_fall_back(message, error):
                 raise
             return await self._fall_back(message, error)
+
+    async def aclose(self) -> None:
+        """Let its threads end; one that waits for a vendor ends with the call."""
+        if self._sendgrid is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _may_fall_back(self, message: Outgoing, error: DeliveryError) -> bool:
         if self._settings.smtp_url is None:
@@ -148,6 +158,24 @@ class EmailChannel:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             raise from_smtp(error) from error
         return Receipt(vendor_id=message.key)
+
+
+def with_answer(message: Outgoing) -> Outgoing:
+    """The message with its link for acknowledging, in the text and in the HTML."""
+    if message.answer is None:
+        return message
+    url, code = line(message.answer.url), line(message.answer.code)
+    text = f"{message.text.rstrip()}\n\nAcknowledge {code}: {url}\n{_ONLY_YOURS}\n"
+    page = message.html
+    if page is not None:
+        href, said = html.escape(url), html.escape(code)
+        button = (
+            f'<p style="margin:24px 0 8px"><a href="{href}" style="{_BUTTON}">'
+            f"Acknowledge {said}</a></p>\n<p>{_ONLY_YOURS}</p>\n"
+        )
+        before, end, after = page.rpartition("</body>")
+        page = before + button + end + after if end else page + button
+    return message.model_copy(update={"text": text, "html": page})
 
 
 def check_headers(message: Outgoing, sender: str) -> None:

@@ -34,18 +34,26 @@ class Outbox:
     ) -> Path:
         """Write the file, or write it anew: one key is one file. Readers see the old or the new.
 
+        A message with the pages of several incidents leaves a file for each.
+
         Raises:
             OSError: it could not be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.path_of(message)
+        for one in message.each():
+            self._write_one(one, state, at, detail)
+        return self.path_of(message)
+
+    def _write_one(
+        self, message: Outgoing, state: DeliveryState, at: datetime, detail: str
+    ) -> None:
         content = {
             "id": _digest(message.key),
             "at": at.isoformat().replace("+00:00", "Z"),
             "incident": message.incident,
             "purpose": message.purpose.value,
             "channel": message.channel,
-            "to": message.to,
+            "to": _without_secret(message.to),
             "recipient": message.recipient,
             "person": message.person,
             "subject": message.subject,
@@ -53,18 +61,26 @@ class Outbox:
             "html": message.html,
             "severity": message.severity,
             "idempotency_key": message.key,
+            "bundle": message.bundle,
+            "bundle_incidents": [part.incident for part in message.parts],
             "state": state.value,
             "detail": detail,
         }
-        _replace(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-        return file
+        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        _replace(self.path_of(message), text)
 
     def state_of(self, message: Outgoing) -> DeliveryState | None:
         """What an earlier attempt noted; None when there was none, or its file cannot be understood.
 
+        Of a message with several pages, what holds for all of them: one that has not left makes it leave.
+
         Raises:
             OSError: the file is there and cannot be read.
         """
+        noted = {self._state_of_one(one) for one in message.each()}
+        return noted.pop() if len(noted) == 1 else None
+
+    def _state_of_one(self, message: Outgoing) -> DeliveryState | None:
         try:
             noted = json.loads(self.path_of(message).read_text(encoding="utf-8"))
             return DeliveryState(noted["state"])
@@ -94,6 +110,12 @@ class Outbox:
                 return [entry.name for entry in entries]
         except FileNotFoundError:
             return []
+
+
+def _without_secret(to: str) -> str:
+    """An address; of a URL only its kind, because what follows may be a password or a token."""
+    kind, separator, _ = to.partition("://")
+    return f"{kind}://…" if separator else to
 
 
 def _fit(name: str) -> str:

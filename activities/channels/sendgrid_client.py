@@ -1,7 +1,7 @@
 """SendGrid by its official client: one call, its errors sorted into ours. Blocking.
 
-The client follows redirects with the key in its headers, and has no timeout of its own: both are
-put right here.
+The client follows redirects with the key in its headers, uses whatever proxy the environment names,
+and has no timeout of its own: all three are put right here.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parseaddr
 from typing import Any
 
 import python_http_client
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
+from activities.channels import refusals
 from activities.channels.base import AnswerLostError, Outgoing, Receipt
 from domain.errors import DeliveryError, DeliveryReason
-
-_LONGEST_WAIT_SECONDS = 3600.0
 
 
 class SendGrid:
@@ -30,9 +28,11 @@ class SendGrid:
         timeout: for connecting and for each read. Units: seconds.
     """
 
-    def __init__(self, api_key: str, base_url: str, timeout: float, sender: str) -> None:
+    def __init__(
+        self, api_key: str, base_url: str, timeout: float, sender: str, proxy: str | None = None
+    ) -> None:
         self._api_key, self._base_url = api_key, base_url
-        self._timeout, self._sender = timeout, sender
+        self._timeout, self._sender, self._proxy = timeout, sender, proxy
 
     def send(self, message: Outgoing) -> Receipt:
         """Hand the message over.
@@ -57,6 +57,7 @@ class SendGrid:
             version=3,
             timeout=self._timeout,
         )
+        official.client.proxy = self._proxy
         return official
 
 
@@ -68,8 +69,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 class _Client(python_http_client.Client):  # type: ignore[misc]  # it ships no types
     """The official HTTP client without redirects."""
 
+    proxy: str | None = None
+
     def _build_client(self, name: str | None = None) -> _Client:
-        return _Client(
+        made = _Client(
             host=self.host,
             version=self._version,
             request_headers=self.request_headers,
@@ -77,9 +80,12 @@ class _Client(python_http_client.Client):  # type: ignore[misc]  # it ships no t
             append_slash=self.append_slash,
             timeout=self.timeout,
         )
+        made.proxy = self.proxy
+        return made
 
     def _make_request(self, opener: Any, request: Any, timeout: float | None = None) -> Any:
-        strict = urllib.request.build_opener(_NoRedirects)
+        proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else {}
+        strict = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler(proxies))
         return super()._make_request(strict, request, timeout=timeout)
 
 
@@ -101,26 +107,9 @@ def body_of(message: Outgoing, sender: str) -> dict[str, Any]:
 def from_status(error: HTTPError) -> DeliveryError:
     """Sort an answer that is no success."""
     status = int(error.status_code)
-    detail = f"SendGrid answered {status}"
-    if status == 429:
-        return DeliveryError(
-            DeliveryReason.RATE_LIMITED,
-            detail,
-            retryable=True,
-            retry_after_seconds=retry_after(error.headers.get("Retry-After")),
-        )
-    if status in (401, 403):
-        return DeliveryError(DeliveryReason.UNAUTHORISED, detail, retryable=False)
-    if status >= 500:
-        return DeliveryError(
-            DeliveryReason.SERVER_ERROR,
-            detail,
-            retryable=True,
-            retry_after_seconds=retry_after(error.headers.get("Retry-After")),
-        )
-    why = " ".join(error.body.decode("utf-8", "replace").split()) if error.body else ""
-    detail = f"{detail}: {why[:300]}" if why else detail
-    return DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)
+    is_refusal = status < 500 and status not in (401, 403, 429)
+    why = error.body.decode("utf-8", "replace") if is_refusal and error.body else ""
+    return refusals.from_status("SendGrid", status, error.headers.get("Retry-After"), why)
 
 
 def from_connection(error: Exception) -> DeliveryError:
@@ -141,21 +130,3 @@ def from_connection(error: Exception) -> DeliveryError:
         return AnswerLostError(DeliveryReason.TIMED_OUT, "no answer from SendGrid in time")
     detail = f"the connection to SendGrid broke off: {type(error).__name__}"
     return AnswerLostError(DeliveryReason.UNREACHABLE, detail)
-
-
-def retry_after(value: str | None) -> float | None:
-    """`Retry-After` as seconds from now; it is a number or a date. At most an hour, never below zero."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-        seconds = (at - datetime.now(UTC)).total_seconds()
-    if seconds != seconds:
-        return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)

@@ -5,6 +5,14 @@ the outside world is in one place, `domain/reactions.py`.
 """
 
 from domain.facts.alerts import AlertCleared, AlertFolded, AlertPartlyCleared, AlertUnreadable
+from domain.facts.answers import (
+    Acknowledged,
+    Escalated,
+    SignOfLifeAsked,
+    StillWorking,
+    Unacknowledged,
+)
+from domain.facts.bundling import Overloaded, PagedDirectly, PageThrottled
 from domain.facts.communication import (
     AssessmentAsked,
     CommsOpened,
@@ -15,6 +23,14 @@ from domain.facts.communication import (
     UpdateDrafted,
     UpdateDue,
     UpdatePublished,
+)
+from domain.facts.deliveries import (
+    ContactDue,
+    PageDelivered,
+    PageFailed,
+    PageSent,
+    PageUnconfirmed,
+    PagingFailed,
 )
 from domain.facts.lifecycle import (
     Assessed,
@@ -32,12 +48,9 @@ from domain.facts.lifecycle import (
     Resolved,
     SeverityChanged,
 )
+from domain.facts.maintenance import InMaintenance, MaintenanceEnded, WindowsTold
 from domain.facts.paging import (
-    Acknowledged,
-    Escalated,
-    PageFailed,
     PageHeld,
-    PageSent,
     PolicyExhausted,
     StepDue,
     StepPaged,
@@ -77,23 +90,32 @@ __all__ = [
     "CommsOpened",
     "ConfirmationDue",
     "Confirmed",
+    "ContactDue",
     "Delegated",
     "Escalated",
     "ExperimentAdded",
     "Faulted",
     "HandedOver",
+    "InMaintenance",
     "Joined",
     "Left",
     "Linked",
+    "MaintenanceEnded",
     "MessageFailed",
     "MessageSent",
     "NamesRefreshed",
     "Noted",
     "Observed",
     "OperatorTold",
+    "Overloaded",
+    "PageDelivered",
     "PageFailed",
     "PageHeld",
     "PageSent",
+    "PageThrottled",
+    "PageUnconfirmed",
+    "PagedDirectly",
+    "PagingFailed",
     "PolicyApplied",
     "PolicyExhausted",
     "PostmortemStarted",
@@ -107,12 +129,16 @@ __all__ = [
     "RoleUnanswered",
     "SeverityChanged",
     "ShiftTooLong",
+    "SignOfLifeAsked",
     "StepDue",
     "StepPaged",
     "StepSkipped",
+    "StillWorking",
     "TheoryAdded",
     "TheoryResolved",
+    "Unacknowledged",
     "UpdateDrafted",
     "UpdateDue",
     "UpdatePublished",
+    "WindowsTold",
 ]

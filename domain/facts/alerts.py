@@ -57,6 +57,8 @@ class AlertCleared(Fact):
     """The last alert cleared; the incident stays open until a human, or the policy, resolves it."""
 
     key: str
+    resolves: bool = False
+    """Whether the incident is resolved by it, so that nobody has to be told."""
 
     def sentence(self) -> str:
         return "The last alert cleared"

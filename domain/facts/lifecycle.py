@@ -10,13 +10,23 @@ from domain.escalation import Cause, PageRun
 from domain.incident import Incident, Status
 from domain.policy.model import PageWhen
 from domain.policy.slice import PolicySlice
+from domain.timeline import SYSTEM
 from domain.updates import Audience, UpdateClock
 
 
 def start_page_run(
-    incident: Incident, at: datetime, cause: Cause, run: PageRun | None = None
+    incident: Incident,
+    at: datetime,
+    cause: Cause,
+    run: PageRun | None = None,
+    *,
+    by_machine: bool = False,
 ) -> None:
-    """Begin a demand for an answer; by default along the service's own escalation plan."""
+    """Begin a demand for an answer; by default along the service's own escalation plan.
+
+    Args:
+        by_machine: whether no person asked for it, so that a maintenance holds it.
+    """
     level = incident.policy.level(incident.severity)
     if run is None:
         plan = incident.policy.escalation
@@ -26,6 +36,7 @@ def start_page_run(
             cause=cause,
             plan=plan,
             wait_for_working_hours=level.page is PageWhen.WORKING_HOURS,
+            waits_for_maintenance=by_machine,
             round_started_at=at,
             due_at=at + first_wait,
             is_paging_catch_all=not plan.steps,
@@ -73,14 +84,17 @@ class Raised(Fact):
     reporter: str | None = None
     detected_by: str
     related: str | None = None
+    alert: str | None = None
+    """Key of the alert that raised it; None where a person did."""
 
     def sentence(self) -> str:
         by = f" by {self.reporter}" if self.reporter else ""
         return f"{self.severity} {self.priority} on {self.service} raised{by}: {self.summary}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        incident.raised_by_alert = self.alert
         if incident.policy.level(self.severity).page is not PageWhen.NEVER:
-            start_page_run(incident, at, Cause.RAISED)
+            start_page_run(incident, at, Cause.RAISED, by_machine=self.alert is not None)
 
 
 class Assessed(Fact):
@@ -137,7 +151,9 @@ class SeverityChanged(Fact):
         own = [run for run in incident.active_pages() if run.cause is not Cause.ESCALATED]
         if self.pages:
             end_runs(incident, own, at, f"paged anew as {self.new}")
-            start_page_run(incident, at, Cause.SEVERITY)
+            # A page that was climbing when a maintenance began goes on, whoever made it worse.
+            by_machine = actor == SYSTEM and not any(run.paged for run in own)
+            start_page_run(incident, at, Cause.SEVERITY, by_machine=by_machine)
             return
         waits = incident.policy.level(self.new).page is PageWhen.WORKING_HOURS
         for run in own:
@@ -180,7 +196,10 @@ class PolicyApplied(Fact):
         end_runs(incident, stale, at, "policy applied")
         is_unanswered = bool(stale) or incident.status is Status.RAISED
         if is_unanswered and incident.policy.level(incident.severity).page is not PageWhen.NEVER:
-            start_page_run(incident, at, stale[0].cause if stale else Cause.RAISED)
+            # What a maintenance held is held under the new policy too.
+            is_held = bool(stale) and all(run.held_by for run in stale)
+            cause = stale[0].cause if stale else Cause.RAISED
+            start_page_run(incident, at, cause, by_machine=is_held)
 
 
 class Resolved(Fact):

@@ -1,18 +1,20 @@
-"""Facts about pages: who is demanded an answer of, what became of it, and who acknowledged."""
+"""Facts about the climb: which step is due, whom it pages, why it waits or is passed over.
+
+What becomes of each page is `deliveries.py`, who answers is `answers.py`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from domain.aggregate import Fact
-from domain.durations import format_duration
-from domain.escalation import CATCH_ALL, Cause, PagedPerson, PageRun, Position, after
-from domain.facts.lifecycle import PAGE_EFFECTS, end_runs, start_page_run
-from domain.facts.people import take_charge
-from domain.incident import Incident, Responder, Status
-from domain.messages import Delivery, PageTarget, PageText, Purpose
-from domain.policy.slice import EscalationPlan, PlanStep
+from domain.aggregate import Effect, Fact
+from domain.escalation import CATCH_ALL, PageRun, Position, after
+from domain.facts.lifecycle import PAGE_EFFECTS
+from domain.incident import Incident
+from domain.messages import PageTarget, PageText
+from domain.paged import PagedPerson
 from domain.priority import Rank
 
 HELD_AT_LEAST = timedelta(minutes=1)
@@ -31,11 +33,11 @@ class StepDue(Fact):
         return ""
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        run = _run(incident, self.run)
+        run = run_of(incident, self.run)
         run.round, run.step = self.place.round, self.place.step
         run.round_started_at = self.place.round_started_at
         run.is_paging_catch_all = self.place.exhausted
-        run.due_at = None
+        run.due_at, run.asked_at = None, at
 
 
 class StepPaged(Fact):
@@ -61,15 +63,17 @@ class StepPaged(Fact):
         return super().data() | {"text": self.text.subject}
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        run = _run(incident, self.run)
+        run = run_of(incident, self.run)
         step = f"s{self.step}" if self.step else CATCH_ALL
-        run.current = [
-            PagedPerson(person=t.person, channels=t.channels, round=self.round, step=step)
-            for t in self.targets
-        ]
+        named = {target.person for target in self.targets}
+        run.earlier = [p for p in run.people() if p.person not in named]
+        run.current = [_paged(target, self.round, step, at) for target in self.targets]
+        run.text, run.text_at, run.late = self.text, at, self.late
+        if 0 < self.step <= len(run.plan.steps):
+            run.needed = max(run.needed, run.plan.steps[self.step - 1].acknowledgements)
         for target in self.targets:
             # What an earlier step still tries to get to them comes with this page: no burst later.
-            _drop_pages(incident, self.run, target.person)
+            drop_pages(incident, self.run, target.person)
         run.paged = list(dict.fromkeys([*run.paged, *(t.person for t in self.targets)]))
         if self.rank:
             incident.rank = Rank.model_validate(self.rank)
@@ -83,15 +87,15 @@ class PageHeld(Fact):
     run: str
     until: datetime
     severity: str
+    reason: str = ""
 
     def sentence(self) -> str:
-        return (
-            f"{self.severity} waits for working hours: the page goes out {self.until:%a %H:%M} UTC"
-        )
+        why = self.reason or f"{self.severity} waits for working hours"
+        return f"{why}: the page goes out {self.until:%a %H:%M} UTC"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         # By the clock of whoever looked it up, which may be behind: never ask again at once.
-        _run(incident, self.run).due_at = max(self.until, at + HELD_AT_LEAST)
+        run_of(incident, self.run).due_at = max(self.until, at + HELD_AT_LEAST)
 
 
 class StepSkipped(Fact):
@@ -109,82 +113,9 @@ class StepSkipped(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         if self.empty:
-            run = _run(incident, self.run)
-            run.current = []
+            run = run_of(incident, self.run)
+            run.current, run.earlier = [], run.people()
             _move_on(incident, run, at, at_once=True)
-
-
-class PageSent(Fact):
-    """A page left for one person over one contact."""
-
-    run: str
-    person: str
-    channel: str
-    purpose: Purpose = Purpose.PAGE
-    attempt: int = 1
-    round: int = 1
-    late: bool = False
-    deliveries: list[Delivery]
-
-    def sentence(self) -> str:
-        tries = f" at attempt {self.attempt}" if self.attempt > 1 else ""
-        return f"Paged {self.person} by {self.channel}{tries}{', late' if self.late else ''}"
-
-    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        run = _run(incident, self.run)
-        run.sent_round = max(run.sent_round, self.round)
-        for person in run.current:
-            if person.person == self.person:
-                person.sent = True
-        # One page is enough: other contacts of the same person are not tried any more.
-        _drop_pages(incident, self.run, self.person)
-
-
-class PageFailed(Fact):
-    """A page did not leave."""
-
-    run: str
-    person: str
-    channel: str
-    purpose: Purpose = Purpose.PAGE
-    attempt: int = 1
-    reason: str
-    detail: str = ""
-    will_retry: bool
-    next_contact: int | None = None
-    """Number of the person's contact that is tried now, beside any retry of this one."""
-    round: int = 1
-    step: str = ""
-    channels: list[str] = []
-    text: PageText | None = None
-    late: bool = False
-    deliveries: list[Delivery]
-
-    def sentence(self) -> str:
-        then = "trying again" if self.will_retry else "not trying this contact again"
-        return f"Page to {self.person} by {self.channel} failed ({self.reason}), {then}"
-
-    def data(self) -> dict[str, Any]:
-        return {k: v for k, v in super().data().items() if k not in ("text", "channels")}
-
-    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        run = _run(incident, self.run)
-        person = run.paged_now(self.person, self.round, self.step)
-        if person is None:
-            return
-        person.failed += 0 if self.will_retry else 1
-        if self.next_contact is not None:
-            person.tried = max(person.tried, self.next_contact + 1)
-        is_dead_end = all(person.is_unreachable for person in run.current)
-        if not is_dead_end or not run.is_active or run.due_at is None:
-            return
-        if run.step == 0 or run.is_paging_catch_all:
-            # What comes next is a new round. If this one reached nobody, more rounds will not either:
-            # the catch-all's turn is now, unless it is the catch-all that cannot be reached.
-            if run.sent_round == self.round or self.step == CATCH_ALL:
-                return
-            run.round, run.is_paging_catch_all = self.round, True
-        run.due_at = min(run.due_at, at)
 
 
 class PolicyExhausted(Fact):
@@ -200,67 +131,22 @@ class PolicyExhausted(Fact):
         )
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        _run(incident, self.run).is_exhausted = True
+        run_of(incident, self.run).is_exhausted = True
 
 
-class Acknowledged(Fact):
-    """A responder took the page."""
-
-    person: str
-    first: bool
-    takes_charge: bool = False
-    """Whether nobody was in charge, so that this person is now."""
-    after_seconds: float
-    ended_runs: list[str] = []
-    told: list[str] = []
-    """Everybody else who was paged: they hear who took it."""
-
-    def sentence(self) -> str:
-        took = format_duration(timedelta(seconds=round(self.after_seconds)))
-        role = ", now incident manager" if self.first or self.takes_charge else ""
-        return f"{self.person} acknowledged after {took}{role}"
-
-    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        ended = [_run(incident, run_id) for run_id in self.ended_runs]
-        end_runs(incident, ended, at, f"acknowledged by {self.person}")
-        if not incident.is_responder(self.person):
-            incident.responders.append(Responder(person=self.person, joined_at=at))
-        for run in incident.active_pages():
-            _drop_pages(incident, run.id, self.person)
-        if self.first:
-            incident.status, incident.acknowledged_at = Status.FIXING, at
-        if self.first or self.takes_charge:
-            take_charge(incident, self.person, at)
-
-
-class Escalated(Fact):
-    """Somebody called in another expert, team or rotation."""
-
-    to: str
-    reason: str
-    run: str
-
-    def sentence(self) -> str:
-        return f"Escalated to {self.to}: {self.reason}"
-
-    def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        plan = EscalationPlan(
-            steps=[PlanStep(targets=[self.to], after=timedelta(0))],
-            repeat=incident.policy.escalation.repeat,
-            repeat_after=incident.policy.escalation.repeat_after,
-        )
-        run = PageRun(
-            id=self.run, cause=Cause.ESCALATED, reason=f"{actor}: {self.reason}", plan=plan,
-            round_started_at=at, due_at=at,
-        )  # fmt: skip
-        start_page_run(incident, at, Cause.ESCALATED, run)
+def _paged(target: PageTarget, round_: int, step: str, at: datetime) -> PagedPerson:
+    person = PagedPerson(
+        person=target.person, channels=target.channels, plan=target.plan, round=round_, step=step
+    )
+    person.begin(at)
+    return person
 
 
 def _place(round_: int, step: int) -> str:
     return f"Step {step} of round {round_}" if step else f"Catch-all of round {round_}"
 
 
-def _run(incident: Incident, run_id: str) -> PageRun:
+def run_of(incident: Incident, run_id: str) -> PageRun:
     run = incident.run(run_id)
     if run is None:
         raise LookupError(f"{incident.id} has no page run {run_id}")
@@ -288,12 +174,12 @@ def _move_on(incident: Incident, run: PageRun, at: datetime, *, at_once: bool) -
     run.is_paging_catch_all, run.due_at = following.exhausted, following.due_at
 
 
-def _drop_pages(incident: Incident, run_id: str, person: str) -> None:
-    """Forget the pages of one run to one person that have not left."""
+def drop_pages(
+    incident: Incident, run_id: str, person: str, keep: Callable[[Effect], bool] | None = None
+) -> None:
+    """Forget the pages of one run to one person that have not left, but for those to keep."""
     for key, effect in list(incident.effects.items()):
         data = effect.input
-        if effect.kind in PAGE_EFFECTS and (data.get("run"), data.get("person")) == (
-            run_id,
-            person,
-        ):
+        is_meant = (data.get("run"), data.get("person")) == (run_id, person)
+        if effect.kind in PAGE_EFFECTS and is_meant and not (keep and keep(effect)):
             incident.settle(key)

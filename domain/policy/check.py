@@ -18,7 +18,16 @@ from domain.policy.unwise import find_warnings, gap_problems
 
 __all__ = ["KNOWN_CONTACT_CHANNELS", "find_problems", "find_warnings", "gap_problems"]
 
-KNOWN_CONTACT_CHANNELS = ("email", "sms", "voice", "push", "slack", "outbox")
+KNOWN_CONTACT_CHANNELS = (
+    "email",
+    "sms",
+    "voice",
+    "push",
+    "ntfy",
+    "slack",
+    "apprise",
+    "outbox",
+)
 
 
 def find_problems(

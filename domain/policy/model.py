@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from domain.policy.base import Strict
+from domain.policy.maintenance import Maintenance, Monitor
 from domain.policy.person import Contact, Person
 from domain.policy.rota import Schedule
+from domain.policy.throttle import Throttle, default_throttles, with_defaults
 from domain.policy.value import Days, Duration, EndTime, Interval, WallTime
 
 
@@ -43,12 +45,16 @@ class Step(Strict):
     page: list[str] = []
     after: Duration | None = None
     """Wait since the previous step was paged; None is 5m, and 0 for the first."""
+    acknowledgements: int = Field(1, ge=1, le=100)
+    """How many people have to take the page before the others are left alone."""
 
 
 class EscalationPolicy(Strict):
     steps: list[Step] = []
     repeat: int = Field(2, ge=0, le=100)
     repeat_after: Duration = timedelta(minutes=5)
+    escalating_unacknowledges: bool = False
+    """Whether calling somebody in by hand takes an acknowledgement back."""
 
 
 class Service(Strict):
@@ -148,6 +154,15 @@ class Integration(Strict):
     map: AlertMap = AlertMap()
 
 
+class SignOfLife(Strict):
+    """Acknowledged and then silent. Both left out: nobody is asked."""
+
+    remind_after: Interval | None = None
+    """Without a command of any responder for so long, the acknowledger is asked."""
+    unacknowledge_after: Interval | None = None
+    """Unanswered for so long, the acknowledgement is taken back and the pages climb again."""
+
+
 class Limits(Strict):
     role_accept: Duration = timedelta(minutes=10)
     reopen_window: Duration = timedelta(hours=24)
@@ -156,6 +171,15 @@ class Limits(Strict):
     shift: Duration = timedelta(hours=3)
     """Longest time in the chair. Source: PagerDuty's response guide: 3 h is the absolute limit."""
     exhausted_every: Interval = timedelta(minutes=15)
+    sign_of_life: SignOfLife = SignOfLife()
+    bundle_window: Duration = Field(timedelta(seconds=30), le=timedelta(minutes=10))
+    """Later pages for one person that come within this leave as one message."""
+    throttles: Annotated[dict[str, list[Throttle]], BeforeValidator(with_defaults)] = Field(
+        default_factory=default_throttles
+    )
+    """By channel; what is over the limit waits and is bundled, and is never dropped."""
+    load: int = Field(2, ge=1, le=1000)
+    """Incidents per 12 h that one person can handle well. Source: Google's SRE book, chapter 11."""
 
 
 class Role(Strict):
@@ -209,7 +233,8 @@ class Policy(Strict):
     channels: Channels = Channels()
     status_page: StatusPage = StatusPage()
     postmortems: Postmortems = Postmortems()
-    maintenance: dict[str, Any] = {}
+    maintenance: Maintenance = Maintenance()
+    heartbeats: dict[str, Monitor] = {}
 
     @field_validator("severities", mode="before")
     @classmethod

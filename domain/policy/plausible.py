@@ -11,14 +11,14 @@ from datetime import date, datetime
 from typing import Any
 
 from domain.errors import Problem
+from domain.policy.contact_formats import format_problem
+from domain.policy.reachable import rule_problems
 from domain.policy.references import unknown
-from domain.policy.shape import found
 from domain.policy.tolerant import Raw, contacts, entries, mappings, section, text, texts
 
 SERVICE_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
 KEY = re.compile(r"[^\s/:]+")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+FEED = re.compile(r"(https?://[^\s/]+(/\S*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
 RESERVED_PEOPLE = ("operator", "tocsin")
 RESERVED_SERVICES = ("desk",)
 
@@ -29,6 +29,7 @@ def value_problems(
     """Every value that cannot be meant."""
     yield from _keys(raw)
     yield from _contacts(raw, channels)
+    yield from rule_problems(raw, channels)
     yield from _spans(raw)
     yield from _duplicates(raw)
     for where, integration in entries(raw, "integrations"):
@@ -51,7 +52,7 @@ def _keys(raw: Raw) -> Iterator[Problem]:
     for key in section(raw, "people"):
         if isinstance(key, str) and key.lower() in RESERVED_PEOPLE:
             yield Problem(where=f"people.{key}", detail=f"{key!r} is kept for Tocsin itself")
-    for name in ("people", "teams", "schedules", "escalation_policies"):
+    for name in ("people", "teams", "schedules", "escalation_policies", "heartbeats"):
         for key in section(raw, name):
             if isinstance(key, str) and not KEY.fullmatch(key):
                 detail = "a name must not be empty or hold blanks, slashes or colons"
@@ -63,25 +64,75 @@ def _contacts(raw: Raw, channels: Collection[str]) -> Iterator[Problem]:
     for where, contact in contacts(raw):
         yield from unknown("channel", text(contact, "channel", where), channels)
         for place, to in text(contact, "to", where):
-            if contact.get("channel") == "email" and not EMAIL.fullmatch(to):
-                detail = f"{found(to)} is no mail address such as alice@example.com"
-                yield Problem(where=place, detail=detail)
-            if contact.get("channel") in ("sms", "voice") and not E164.fullmatch(to):
-                detail = f'{found(to)} is no number in international form such as "+4915550001"'
+            is_person = where.startswith("people.")
+            detail = format_problem(contact.get("channel"), to, is_person=is_person)
+            if detail:
                 yield Problem(where=place, detail=detail)
 
 
 def _spans(raw: Raw) -> Iterator[Problem]:
-    """What ends before it begins."""
+    """What ends before it begins, and shifts outside of their window."""
+    for where, window in entries(raw, "maintenance", "windows"):
+        yield from _forward(window, where, "window")
     for where, schedule in entries(raw, "schedules"):
         for place, override in mappings(schedule, "overrides", where):
-            start, end = (_instant(override.get(key)) for key in ("from", "to"))
-            if start and end and end <= start:
-                yield Problem(where=f"{place}.to", detail="the override ends before it begins")
+            yield from _forward(override, place, "override")
         for place, rotation in mappings(schedule, "rotations", where):
             start, end = (_instant(rotation.get(key)) for key in ("starts", "ends"))
             if start and end and end < start:
                 yield Problem(where=f"{place}.ends", detail="the rotation ends before it starts")
+        for place, temporary in mappings(schedule, "temporary", where):
+            yield from _forward(temporary, place, "temporary schedule")
+            for inner, shift in mappings(temporary, "shifts", place):
+                yield from _forward(shift, inner, "shift")
+                yield from _outside(shift, temporary, inner)
+        if isinstance(schedule.get("calendar"), dict):
+            yield from _calendar(schedule["calendar"], f"{where}.calendar")
+    for where, person in entries(raw, "people"):
+        for place, absence in mappings(person, "absences", where):
+            start, end = (_instant(absence.get(key)) for key in ("from", "to"))
+            # A date as the end belongs to the absence: one day is from and to the same date.
+            is_day = end is not None and not _has_time(absence.get("to"))
+            if start and end and (end < start or (end == start and not is_day)):
+                yield Problem(where=f"{place}.to", detail="the absence ends before it begins")
+
+
+def _forward(timed: Raw, where: str, what: str) -> Iterator[Problem]:
+    start, end = (_instant(timed.get(key)) for key in ("from", "to"))
+    if start and end and end <= start:
+        yield Problem(where=f"{where}.to", detail=f"the {what} ends before it begins")
+
+
+def _outside(shift: Raw, temporary: Raw, where: str) -> Iterator[Problem]:
+    start, end = (_instant(shift.get(key)) for key in ("from", "to"))
+    opens, closes = (_instant(temporary.get(key)) for key in ("from", "to"))
+    if start and opens and start < opens:
+        detail = "the shift begins before its temporary schedule does"
+        yield Problem(where=f"{where}.from", detail=detail)
+    if end and closes and end > closes:
+        detail = "the shift ends after its temporary schedule does"
+        yield Problem(where=f"{where}.to", detail=detail)
+
+
+def _calendar(calendar: Raw, where: str) -> Iterator[Problem]:
+    """A calendar comes from one place, which can be read."""
+    url, file = calendar.get("url"), calendar.get("file")
+    if (url is None) == (file is None):
+        detail = "a calendar has either a url: or a file:"
+        yield Problem(where=where, detail=detail)
+    if isinstance(url, str) and not FEED.fullmatch(url):
+        detail = "expected an http:// or https:// address, env:NAME or file:PATH"
+        if url.startswith(("webcal:", "webcals:")):
+            detail = "write https:// instead of webcal://: it is the same address"
+        yield Problem(where=f"{where}.url", detail=detail)
+    for name in ("shifts", "fault"):
+        if name in calendar:
+            detail = "is filled in from the calendar itself: leave it out"
+            yield Problem(where=f"{where}.{name}", detail=detail)
+
+
+def _has_time(value: Any) -> bool:
+    return isinstance(value, datetime) or (isinstance(value, str) and ":" in value)
 
 
 def _instant(value: Any) -> datetime | None:

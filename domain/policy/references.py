@@ -21,7 +21,13 @@ from domain.policy.tolerant import Raw, entries, mappings, section, text, texts
 from domain.roles import BUILT_IN
 
 Found = Iterator[tuple[str, str]]
-TARGETS = {"team": "teams", "person": "people", "schedule": "schedules"}
+TARGETS = {
+    "team": "teams",
+    "person": "people",
+    "schedule": "schedules",
+    "all": "schedules",
+    "next": "schedules",
+}
 
 
 def reference_problems(raw: Raw) -> Iterator[Problem]:
@@ -79,6 +85,8 @@ def _zones_named(raw: Raw) -> Found:
     yield from text(section(raw, "organisation"), "timezone", "organisation")
     yield from _fields(raw, "people", "timezone")
     yield from _fields(raw, "schedules", "timezone")
+    for where, window in entries(raw, "maintenance", "windows"):
+        yield from text(window, "timezone", where)
 
 
 def _people_named(raw: Raw) -> Found:
@@ -91,6 +99,12 @@ def _people_named(raw: Raw) -> Found:
             yield from text(override, "person", place)
             yield from text(override, "instead_of", place)
         yield from texts(section(schedule, "holidays"), "people", f"{where}.holidays")
+        for place, temporary in mappings(schedule, "temporary", where):
+            for inner, shift in mappings(temporary, "shifts", place):
+                yield from text(shift, "person", inner)
+        mapped = section(schedule, "calendar", "people")
+        for title in mapped:
+            yield from text(mapped, title, f"{where}.calendar.people")
 
 
 def _services_named(raw: Raw) -> Found:
@@ -98,6 +112,9 @@ def _services_named(raw: Raw) -> Found:
         yield from texts(service, "depends_on", where)
     for where, group in entries(raw, "stakeholders"):
         yield from texts(group, "services", where)
+    for where, window in entries(raw, "maintenance", "windows"):
+        yield from texts(window, "services", where)
+    yield from _fields(raw, "heartbeats", "service")
     yield from _mapped(raw, "service")
 
 
@@ -105,6 +122,10 @@ def _severities_named(raw: Raw) -> Found:
     yield from text(section(raw, "organisation"), "default_severity", "organisation")
     for where, group in entries(raw, "stakeholders"):
         yield from texts(group, "severities", where)
+    yield from _fields(raw, "heartbeats", "severity")
+    for where, person in entries(raw, "people"):
+        for place, rule in mappings(person, "contact_rules", where):
+            yield from texts(rule, "severities", place)
     yield from _mapped(raw, "severity")
 
 
@@ -127,12 +148,13 @@ def _targets(raw: Raw) -> Iterator[Problem]:
     for where, target in named:
         kind, colon, name = target.partition(":")
         if kind in TARGETS and colon and name:
-            yield from unknown(kind, iter([(where, name)]), names(raw, TARGETS[kind]))
+            what = "schedule" if TARGETS[kind] == "schedules" else kind
+            yield from unknown(what, iter([(where, name)]), names(raw, TARGETS[kind]))
             continue
         same = [known for known in every if known.partition(":")[2] == (name or kind)]
         yield Problem(
             where=where,
-            detail=f"{found(target)} is no target: write team:T, person:P or schedule:S",
+            detail=f"{found(target)} is no target: write team:T, person:P, schedule:S, all:S or next:S",
             near=tuple(same[:3]) or nearest(target, every),
         )
 

@@ -112,8 +112,12 @@ def _example(place: Sequence[str | int]) -> str:
         "format": "such as format: alertmanager",
         "key": "such as key: env:AM_KEY",
         "label": "the name of the alert's label",
+        "service": "such as service: checkout",
+        "services": "a list such as services: [checkout], or services: all",
+        "every": "a duration such as every: 5m",
+        "reason": "in a few words, for whoever wonders why nobody was paged",
     }
-    if "overrides" in place and place[-1] == "to":
+    if place[-1] == "to" and {"overrides", "windows"} & set(place):
         return "a date and time such as to: 2026-12-26T09:00"
     return examples.get(str(place[-1]), "it must be given")
 

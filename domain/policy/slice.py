@@ -25,6 +25,8 @@ class PlanStep(BaseModel):
 
     targets: list[str]
     after: Duration
+    acknowledgements: int = 1
+    """How many of those paged have to take it."""
 
 
 class EscalationPlan(BaseModel):
@@ -33,6 +35,7 @@ class EscalationPlan(BaseModel):
     steps: list[PlanStep] = []
     repeat: int = 2
     repeat_after: Duration = timedelta(minutes=5)
+    escalating_unacknowledges: bool = False
 
 
 class PolicySlice(BaseModel):
@@ -84,14 +87,19 @@ class PolicySlice(BaseModel):
         require_known("person", name, self.people, field)
 
     def require_target(self, target: str, field: str) -> None:
-        """Refuse an escalation target that is not `team:T`, `person:P` or `schedule:S` of the policy."""
+        """Refuse an escalation target that is none of the policy's.
+
+        `team:T`, `person:P`, `schedule:S`, `all:S` or `next:S`.
+        """
         kinds = {"team": self.teams, "person": self.people, "schedule": self.schedules}
+        kinds |= {"all": self.schedules, "next": self.schedules}
         kind, _, name = target.partition(":")
         if kind not in kinds or not name:
             every = [f"{k}:{n}" for k, names in kinds.items() for n in names]
             require_known("target", target, every, field)
         else:
-            require_known(kind, name, kinds[kind], field)
+            what = "schedule" if kind in ("all", "next") else kind
+            require_known(what, name, kinds[kind], field)
 
 
 def plan_for(policy: Policy, service_key: str) -> EscalationPlan:
@@ -105,10 +113,16 @@ def plan_for(policy: Policy, service_key: str) -> EscalationPlan:
                 after=step.after
                 if step.after is not None
                 else (DEFAULT_STEP_DELAY if index else timedelta(0)),
+                acknowledgements=step.acknowledgements,
             )
             for index, step in enumerate(named.steps)
         ]
-        return EscalationPlan(steps=steps, repeat=named.repeat, repeat_after=named.repeat_after)
+        return EscalationPlan(
+            steps=steps,
+            repeat=named.repeat,
+            repeat_after=named.repeat_after,
+            escalating_unacknowledges=named.escalating_unacknowledges,
+        )
     targets = [f"team:{service.team}"] if service.team in policy.teams else policy.catch_all()
     return EscalationPlan(steps=[PlanStep(targets=targets, after=timedelta(0))])
 

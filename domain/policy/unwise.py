@@ -7,8 +7,10 @@ from datetime import datetime
 from itertools import combinations
 
 from domain.errors import Problem
+from domain.exceptions import contradict
 from domain.policy.model import Policy
-from domain.policy.rota import Override, Schedule
+from domain.policy.reachable import reach_warnings
+from domain.policy.rota import Schedule
 
 GAPS_SHOWN = 3
 
@@ -47,6 +49,7 @@ def _people(policy: Policy) -> Iterator[Problem]:
     for key, person in policy.people.items():
         if not person.contacts:
             yield _warning(f"people.{key}", "has no contacts, so nothing can reach them")
+    yield from reach_warnings(policy)
     if not policy.catch_all():
         yield _warning("organisation.catch_all", "is empty: a page that fails reaches nobody")
     for key, team in policy.teams.items():
@@ -57,13 +60,22 @@ def _people(policy: Policy) -> Iterator[Problem]:
 def _schedules(policy: Policy) -> Iterator[Problem]:
     for key, schedule in policy.schedules.items():
         where = f"schedules.{key}"
-        if not schedule.rotations:
+        if not schedule.rotations and schedule.calendar is None:
             yield _warning(where, "has no rotations, so nobody is on call by it")
+        if schedule.calendar is not None and schedule.calendar.fault:
+            yield _warning(f"{where}.calendar", schedule.calendar.fault)
         yield from _rotations(where, schedule)
-        numbered = enumerate(schedule.overrides)
+        numbered = [(i, one) for i, one in enumerate(schedule.overrides) if not one.also]
         for (_, first), (index, second) in combinations(numbered, 2):
-            if _overlap(first, second):
+            if contradict(first, second):
                 yield _warning(f"{where}.overrides.{index}", "overlaps an earlier override")
+        yield from _temporary(where, schedule)
+
+
+def _temporary(where: str, schedule: Schedule) -> Iterator[Problem]:
+    for (_, first), (index, second) in combinations(enumerate(schedule.temporary), 2):
+        if first.start < second.end and second.start < first.end:
+            yield _warning(f"{where}.temporary.{index}", "overlaps an earlier temporary schedule")
 
 
 def _rotations(where: str, schedule: Schedule) -> Iterator[Problem]:
@@ -76,14 +88,6 @@ def _rotations(where: str, schedule: Schedule) -> Iterator[Problem]:
             yield _warning(f"{place}.restrict", "has no days, so it is never active")
         elif window and window.start == window.end:
             yield _warning(f"{place}.restrict", "begins and ends at the same time of day")
-
-
-def _overlap(first: Override, second: Override) -> bool:
-    """Two overrides for one person's turn, or for whoever is on, at one time."""
-    apart = None not in (first.instead_of, second.instead_of)
-    if apart and first.instead_of != second.instead_of:
-        return False
-    return first.start < second.end and second.start < first.end
 
 
 def _paging(policy: Policy) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ Values only, each understood by itself; the sections that hold them are in `mode
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
@@ -90,6 +90,15 @@ def _in_calendar(value: date) -> date:
     return value
 
 
+def _whole_day(value: Any) -> Any:
+    """The date on which something ends belongs to it: until the midnight after."""
+    if isinstance(value, str) and _DATE.fullmatch(value.strip()):
+        value = date.fromisoformat(value.strip())
+    if isinstance(value, date) and not isinstance(value, datetime) and value.year <= 2999:
+        return datetime.combine(value + timedelta(days=1), time())
+    return value
+
+
 def _parse_turn(value: Any) -> tuple[int, str]:
     """`week`, `2 weeks`, `12h`, `month` to a count and a unit of hour, day, week or month."""
     text = " ".join(str(part) for part in value) if isinstance(value, tuple | list) else str(value)
@@ -103,6 +112,12 @@ Duration = Annotated[durations.Duration, BeforeValidator(_bounded)]
 Interval = Annotated[Duration, AfterValidator(_positive)]
 Day = Annotated[date, BeforeValidator(_refuse_number), AfterValidator(_in_calendar)]
 Moment = Annotated[datetime, BeforeValidator(_refuse_number), AfterValidator(_in_calendar)]
+LastMoment = Annotated[
+    datetime,
+    BeforeValidator(_refuse_number),
+    BeforeValidator(_whole_day),
+    AfterValidator(_in_calendar),
+]
 
 # JSON holds the names that people write, in the week's order: the policy's hash must not depend
 # on how a set happens to iterate.

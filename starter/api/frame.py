@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from starter.api.hooks import INTAKE
 from starter.api.metrics import Metrics
 from starter.api.problems import on_problem
+from starter.unique import unique_id
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 HEADERS = {
@@ -24,6 +23,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """A route that sets one of them itself keeps its own."""
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -39,7 +39,7 @@ class Frame:
             return
         request = Request(scope, receive)
         given = request.headers.get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        request_id = given if REQUEST_ID.fullmatch(given) else unique_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started, has_begun = time.monotonic(), False
 
@@ -47,10 +47,11 @@ class Frame:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                own = list(message.get("headers", ()))
+                named = {name.lower() for name, _ in own}
+                own.append((b"x-request-id", request_id.encode()))
+                own += [pair for pair in _RAW_HEADERS if pair[0] not in named]
+                message["headers"] = own
                 self._count(scope, message["status"], time.monotonic() - started)
             await send(message)
 
@@ -85,7 +86,9 @@ def _kind(path: str) -> str:
     for start, kind in (
         ("/api/", "api"),
         ("/hooks/", "intake"),
+        ("/heartbeats/", "intake"),
         ("/i/", "page"),
+        ("/answer/", "answer"),
         ("/status", "status"),
     ):
         if path.startswith(start):

@@ -46,6 +46,12 @@ class Metrics:
             ("command", "outcome"),
             registry=self.registry,
         )
+        self.answers = Counter(
+            "tocsin_answers_total",
+            "Answers to pages from outside, by way and what came of them",
+            ("via", "outcome"),
+            registry=self.registry,
+        )
 
     def text(self) -> bytes:
         """In the format that Prometheus reads."""

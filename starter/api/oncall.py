@@ -1,31 +1,32 @@
-"""Who is on call, and overrides of a schedule made at run time."""
+"""Who is on call: step by step for a service, shift by shift for a schedule, and what is wrong with it.
+
+What changes it at run time is `roster.py`; the same as a calendar is `calendar_export.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import Field, ValidationError
+from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
+from domain.absences import Absences
+from domain.coverage import Finding, Kind, find_all
 from domain.durations import format_duration
-from domain.errors import CommandError, Problem
+from domain.errors import Problem
 from domain.names import nearest
-from domain.on_call import gaps, resolve_targets, shifts
+from domain.on_call import Shift, resolve_targets, shifts
 from domain.policy.model import Policy
-from domain.policy.rota import Override, Schedule
+from domain.policy.rota import Schedule
 from domain.policy.slice import plan_for
-from domain.shape import shape_problems
-from domain.timeline import OPERATOR
-from starter.api.bodies import Body, NoQuery, no_query
-from starter.api.names import check_actor, check_service
+from starter.api.bodies import NoQuery
+from starter.api.names import check_service
 from starter.api.problems import ProblemError, invalid
-from starter.api.schemas import body_of
-from starter.api.services import services_of
+from starter.api.services import Services, services_of
 
 router = APIRouter(prefix="/oncall", tags=["on call"])
 MAX_DAYS = 366
@@ -49,6 +50,7 @@ class ShiftsQuery(NoQuery):
 
     start: str | None = Field(None, alias="from")
     end: str | None = Field(None, alias="to")
+    days: int | None = Field(None, ge=1, le=MAX_DAYS, description="Instead of `to`")
 
 
 @router.get("", summary="Who would be paged for a service", operation_id="oncall")
@@ -59,53 +61,76 @@ async def oncall(request: Request, query: Annotated[OnCallQuery, Query()]) -> di
     return {"service": query.service, "at": wire(at), "steps": steps_of(policy, query.service, at)}
 
 
-@router.get("/gaps", summary="When nobody is on call", operation_id="oncall_gaps")
+@router.get("/gaps", summary="What is wrong with who is on call", operation_id="oncall_gaps")
 async def oncall_gaps(request: Request, query: Annotated[GapsQuery, Query()]) -> dict[str, Any]:
-    schedules = services_of(request).policy().schedules
-    start = datetime.now(UTC)
+    """Holes, people whom nothing reaches, empty steps, double bookings, expired calendars."""
+    policy = services_of(request).policy()
+    start = datetime.now(UTC).replace(microsecond=0)
     end = start + timedelta(days=query.days)
-    found = [
-        {"schedule": name, "from": wire(begin), "to": wire(until)}
-        for name, schedule in schedules.items()
-        for begin, until in await asyncio.to_thread(gaps, schedule, start, end)
+    found = await asyncio.to_thread(find_all, policy, start, end)
+    holes = [
+        {"schedule": one.schedule, "from": wire(one.start), "to": wire(one.end)}
+        for one in found
+        if one.kind is Kind.GAP
     ]
-    return {"from": wire(start), "to": wire(end), "gaps": found}
+    findings = [_finding(one) for one in found]
+    return {"from": wire(start), "to": wire(end), "gaps": holes, "findings": findings}
 
 
 @router.get("/{schedule}", summary="The shifts of a schedule", operation_id="oncall_shifts")
 async def oncall_shifts(
     request: Request, schedule: str, query: Annotated[ShiftsQuery, Query()]
 ) -> dict[str, Any]:
-    found = schedule_of(services_of(request).policy(), schedule)
-    start = instant_in(query.start, "/from") or datetime.now(UTC)
-    end = instant_in(query.end, "/to") or start + timedelta(days=14)
-    if not timedelta(0) < end - start <= timedelta(days=MAX_DAYS):
-        raise invalid(f"`to` lies after `from`, by at most {MAX_DAYS} days", "/to")
-    listed = [
-        {"person": one.person, "from": wire(one.start), "to": wire(one.until), "why": one.why}
-        for one in await asyncio.to_thread(shifts, found, start, end)
-    ]
-    return {"schedule": schedule, "timezone": found.timezone, "shifts": listed}
-
-
-@router.post(
-    "/{schedule}/overrides",
-    status_code=201,
-    summary="Put somebody else on call for a while",
-    operation_id="override",
-    dependencies=[Depends(no_query)],
-    openapi_extra=body_of(Override),
-)
-async def override(request: Request, schedule: str, body: Body) -> Response:
     services = services_of(request)
     policy = services.policy()
-    zone = schedule_of(policy, schedule).timezone
-    fields = {name: value for name, value in body.items() if name not in ("actor", "key")}
-    check_actor(policy, str(body.get("actor") or OPERATOR))
-    made = override_from(fields, zone)
-    await asyncio.to_thread(services.policies.add_override, schedule, made)
-    said = made.model_dump(mode="json", by_alias=True)
-    return JSONResponse({"schedule": schedule, "override": said}, 201)
+    found = schedule_of(policy, schedule)
+    start = instant_in(query.start, "/from") or datetime.now(UTC).replace(microsecond=0)
+    end = instant_in(query.end, "/to") or start + timedelta(days=query.days or 14)
+    if query.end is not None and query.days is not None:
+        raise invalid("give either `to` or `days`", "/days")
+    if not timedelta(0) < end - start <= timedelta(days=MAX_DAYS):
+        raise invalid(f"`to` lies after `from`, by at most {MAX_DAYS} days", "/to")
+    listed = await asyncio.to_thread(shifts, found, start, end, Absences.of(policy))
+    return {
+        "schedule": schedule,
+        "timezone": found.timezone,
+        "calendar_url": calendar_url(services, schedule),
+        "shifts": [_shift(one) for one in listed],
+    }
+
+
+def calendar_url(services: Services, schedule: str) -> str:
+    """The address by which a calendar program reads a schedule, and nothing else, without signing in."""
+    base = services.settings.own_url().rstrip("/")
+    token = services.signer.sign(calendar_subject(schedule))
+    return f"{base}/api/v1/oncall/{quote(schedule, safe='')}.ics?token={token}"
+
+
+def calendar_subject(schedule: str) -> str:
+    """What a calendar's token is for. No id of an incident has a colon, so that none opens the other."""
+    return f"calendar:{schedule}"
+
+
+def _shift(one: Shift) -> dict[str, Any]:
+    return {
+        "person": one.person,
+        "also": [{"person": duty.person, "why": duty.why} for duty in one.also],
+        "from": wire(one.start),
+        "to": wire(one.until),
+        "why": one.why,
+    }
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {
+        "kind": one.kind.value,
+        "where": one.where,
+        "schedule": one.schedule,
+        "person": one.person,
+        "from": wire(one.start),
+        "to": wire(one.end),
+        "detail": one.detail,
+    }
 
 
 def steps_of(policy: Policy, service: str, at: datetime) -> list[dict[str, Any]]:
@@ -135,23 +160,6 @@ def schedule_of(policy: Policy, name: str) -> Schedule:
     return policy.schedules[name]
 
 
-def override_from(fields: dict[str, Any], timezone: str) -> Override:
-    """Read an override; a time with an offset becomes wall time of the schedule's zone.
-
-    Raises:
-        CommandError: naming every field that is wrong. Not retried.
-    """
-    local = dict(fields)
-    for name in ("from", "to"):
-        at = _aware(local.get(name))
-        if at is not None:
-            local[name] = at.astimezone(ZoneInfo(timezone)).replace(tzinfo=None).isoformat()
-    try:
-        return Override.model_validate(local)
-    except ValidationError as error:
-        raise CommandError("override", shape_problems("override", Override, error)) from None
-
-
 def instant_in(text: str | None, pointer: str) -> datetime | None:
     """A time in a query. A `+` that a client left unquoted arrives as a blank."""
     if text is None:
@@ -171,11 +179,3 @@ def instant_in(text: str | None, pointer: str) -> datetime | None:
 def wire(at: datetime | None) -> str | None:
     """A time as the API writes it."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _aware(value: Any) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return at if at.tzinfo is not None and 1971 <= at.year <= 2998 else None

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starter.api.bodies import Body, no_query
 from starter.api.services import services_of
 from starter.intake import FORMATS
+from starter.temporal_link import GatewayUnavailableError
 
 router = APIRouter(prefix="/policy", tags=["policy"])
 
@@ -27,6 +28,10 @@ async def policy(request: Request) -> dict[str, Any]:
     shown = found.model_dump(mode="json", by_alias=True, exclude={"integrations", "stakeholders"})
     for person in shown["people"].values():
         person["contacts"] = [{"channel": contact["channel"]} for contact in person["contacts"]]
+    for schedule in shown["schedules"].values():
+        if (schedule["calendar"] or {}).get("url"):
+            # The address of a private calendar is its password.
+            schedule["calendar"]["url"] = "(hidden)"
     return {"version": version, "fault": policies.fault, "policy": shown}
 
 
@@ -38,13 +43,22 @@ async def policy(request: Request) -> dict[str, Any]:
 )
 async def reload_policy(request: Request, body: Body) -> dict[str, Any]:
     services = services_of(request)
-    before = services.policies.current()[0]
+    before, old = services.policies.current()
     loaded = await asyncio.to_thread(
         services.policies.reload, services.settings.policy, formats=tuple(FORMATS)
     )
+    untold = await services.standing.follow(old, services.policy())
+    try:
+        await services.gateway.refresh_calendars()
+    except GatewayUnavailableError as error:
+        untold = [
+            *untold,
+            f"the calendar feeds are read again within a quarter of an hour: {error}",
+        ]
     warnings = [warning.model_dump(mode="json") for warning in loaded.warnings]
     return {
         "version": loaded.version,
         "is_changed": loaded.version != before,
         "warnings": warnings,
+        "untold": untold,
     }

@@ -42,6 +42,7 @@ CODES = {
     "TransitionError": (409, "wrong_state"),
     "UnknownNameError": (422, "unknown_name"),
     "CommandError": (422, "invalid"),
+    "ConflictError": (409, "conflict"),
     "ActorRequiredError": (422, "actor_required"),
 }
 log = structlog.get_logger(__name__)
@@ -150,7 +151,8 @@ async def on_problem(request: Request, error: Exception) -> Response:
         case _:
             path = request.url.path
             # A link for people holds its token in the path.
-            shown = path if not path.startswith("/i/") else "/i/…"
+            held = next((start for start in ("/i/", "/answer/") if path.startswith(start)), None)
+            shown = path if held is None else f"{held}…"
             log.error("api.error", path=shown, exc_info=error)
             detail = "an error of Tocsin's own; its log has more under this request_id"
             return problem_response(request, 500, "internal", detail)
@@ -160,9 +162,9 @@ def _refused(request: Request, error: IncidentError) -> Response:
     kind = error.kind if isinstance(error, RefusedError) else type(error).__name__
     status, code = CODES.get(kind, (422, "invalid"))
     more: dict[str, Any] = {}
-    if isinstance(error, RefusedError | TransitionError) and status == 409:
+    if isinstance(error, RefusedError | TransitionError) and code == "wrong_state":
         more = {"incident_status": error.status, "allowed": error.allowed}
-    errors = [] if status == 409 else error.problems()
+    errors = [] if code == "wrong_state" else error.problems()
     return problem_response(request, status, code, str(error), errors, **more)
 
 
@@ -197,7 +199,10 @@ def _of_request(item: dict[str, Any]) -> Problem:
     return Problem(where=f"/{name}", detail=str(item["msg"]).removeprefix("Value error, "))
 
 
-QUERY_NAMES = ("status", "service", "severity", "limit", "cursor", "prefix", "at", "format", "days")
+QUERY_NAMES = (
+    "status", "service", "severity", "limit", "cursor", "prefix", "at", "format", "days",
+    "person", "token", "schedule", "past", "from", "to",
+)  # fmt: skip
 
 
 def _together(problems: Sequence[Problem]) -> str:

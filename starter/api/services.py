@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -11,13 +12,16 @@ from starlette.requests import HTTPConnection
 
 from domain.policy.model import Policy
 from records.policy_store import PolicyStore
+from starter.answering.desk import AnswerDesk, build_answer_desk
 from starter.api.feed import Feed
 from starter.api.metrics import Metrics
 from starter.gateway import Gateway
+from starter.heartbeats import Beats
 from starter.intake.group_commit import GroupCommit
 from starter.intake.reception import Reception
 from starter.security import LINK_SECRET_FILE, LinkSigner, ensure_token
 from starter.settings import Settings
+from starter.standing import Standing
 from templates.renderer import Renderer
 
 PAGES = Path(__file__).parent / "pages"
@@ -35,6 +39,9 @@ class Services:
     renderer: Renderer
     feed: Feed
     metrics: Metrics
+    answers: AnswerDesk
+    standing: Standing
+    beats: Beats
 
     @property
     def policies(self) -> PolicyStore:
@@ -52,7 +59,14 @@ def build_services(settings: Settings, gateway: Gateway, environ: Mapping[str, s
         environ: where the keys of integrations are found.
     """
     given = settings.api_token
+    standing = Standing(gateway.link)
+
+    async def send_beat(name: str, at: datetime) -> None:
+        await standing.beat(gateway.policies.current()[1], name, at)
+
     token = given.get_secret_value() if given else ensure_token(settings.data_dir)
+    metrics = Metrics()
+    answers = build_answer_desk(settings, gateway, lambda: gateway.policies.current()[1], metrics)
     return Services(
         settings=settings,
         gateway=gateway,
@@ -61,7 +75,10 @@ def build_services(settings: Settings, gateway: Gateway, environ: Mapping[str, s
         signer=LinkSigner(settings.data_dir / LINK_SECRET_FILE),
         renderer=Renderer([PAGES]),
         feed=Feed(gateway.records),
-        metrics=Metrics(),
+        metrics=metrics,
+        answers=answers,
+        standing=standing,
+        beats=Beats(send_beat),
     )
 
 

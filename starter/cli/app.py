@@ -16,6 +16,8 @@ from starter.cli import (
     incidents,
     judging,
     lifecycle,
+    load,  # noqa: F401 - registers `oncall load`
+    maintenance,
     on_call,
     people,
     policies,
@@ -38,7 +40,7 @@ app = typer.Typer(
 )
 for module in (incidents, lifecycle, judging, telling, people, experiments):
     app.add_typer(module.app)
-for module in (on_call, postmortems, policies, system):
+for module in (on_call, maintenance, postmortems, policies, system):
     app.add_typer(module.app)
 
 

@@ -125,6 +125,8 @@ def _hint(error: ApiError, repeat: str) -> str:
         return f"the system has trouble: `tocsin doctor` looks closer{repeat}"
     if error.status == 404 and "/incidents/" in error.request:
         return "`tocsin list --status all` shows every incident"
+    if error.status == 409 and "/oncall/" in error.request:
+        return "`tocsin oncall override list` shows what is there"
     if any(item.get("pointer") == "/actor" for item in _items(error.problem.get("errors"))):
         return "say who does it by --as PERSON, a person of the policy"
     return WHAT_TO_DO.get(error.status, "")

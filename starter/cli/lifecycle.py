@@ -17,13 +17,18 @@ app = typer.Typer()
 def acknowledge(
     ctx: typer.Context,
     incident: options.IncidentId,
+    page: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The page that you answer, by its key.")
+    ] = None,
     actor: options.Actor = None,
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Take the page; the first to do so becomes incident manager."""
     write = Write(actor, key, output)
-    send(ctx, incident, "acknowledge", {}, write, "acknowledged, the pages to you have stopped")
+    fields = {"via": "cli", "page": page}
+    said = "acknowledged, the pages to you have stopped"
+    send(ctx, incident, "acknowledge", fields, write, said)
 
 
 @verb(app, "escalate", "escalate", panel=options.INCIDENTS)

@@ -1,12 +1,12 @@
-"""Verbs about who is on call: oncall now|schedule|gaps|override|test."""
+"""Verbs about who is on call: oncall now|schedule|gaps|test. What changes it is `overrides.py`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from starter.cli import options, words
+from starter.cli import options, overrides, words
 from starter.cli.failures import ExitCode, usage
 from starter.cli.output import Format, emit
 from starter.cli.session import session
@@ -15,8 +15,6 @@ from starter.cli.writing import Write, finish, leave, perform
 app = typer.Typer()
 on_call = typer.Typer(help="Who is on call, who covers, and whether a page arrives.")
 app.add_typer(on_call, name="oncall", rich_help_panel=options.PEOPLE, no_args_is_help=True)
-
-Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", show_default=False)]
 
 
 @on_call.command("now")
@@ -40,68 +38,66 @@ def now(
 @on_call.command("schedule")
 def schedule(
     ctx: typer.Context,
-    name: Schedule,
+    name: overrides.Schedule,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="How far ahead; left out: 14.")
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option("--from", parser=words.coming, metavar="TIME", help="Left out: now."),
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", parser=words.coming, metavar="TIME")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--to", parser=words.coming, metavar="TIME", help="Instead of --days."),
+    ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Show a schedule's rota: who, from when to when."""
-    from starter.cli import tables
+    """Show a schedule's rota: who, from when to when, and why."""
+    if days is not None and until is not None:
+        raise usage("give either --days or --to")
+    from starter.cli import rota
 
     with session(ctx).client() as client:
-        found = client.schedule(name, since, until)
+        found = client.schedule(name, since, until, days)
     shifts = found.get("shifts", [])
-    people = dict.fromkeys(shift["person"] for shift in shifts if shift.get("person"))
-    emit(found, output, table=lambda: tables.rows(shifts), ids=people)
+    named = [person for shift in shifts for person in _people(shift)]
+    emit(found, output, table=lambda: rota.rota(found), ids=dict.fromkeys(named))
+
+
+def _people(shift: dict[str, Any]) -> list[str]:
+    people = [shift.get("person"), *(one.get("person") for one in shift.get("also") or [])]
+    return [person for person in people if person]
 
 
 @on_call.command("gaps")
 def gaps(
     ctx: typer.Context,
-    days: Annotated[int | None, typer.Option(min=1, help="How far ahead to look.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="How far ahead; left out: 14.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 6 when something was found, for scripts.")
+    ] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Find the times at which nobody is on call."""
-    from starter.cli import tables
+    """Find times with nobody on call, people whom nothing reaches, empty steps, double bookings."""
+    from starter.cli import rota
 
     with session(ctx).client() as client:
         found = client.gaps(days)
     holes = found.get("gaps", [])
-    names = dict.fromkeys(hole["schedule"] for hole in holes if hole.get("schedule"))
-    emit(found, output, table=lambda: tables.rows(holes, "no gaps"), ids=names)
+    listed = found.get("findings", holes)
+    names = dict.fromkeys(
+        str(one.get("schedule") or one.get("person") or one.get("where")) for one in listed
+    )
+    emit(found, output, table=lambda: rota.findings(found), ids=names)
+    leave(ExitCode.PARTIAL if check and listed else ExitCode.DONE)
 
 
-@on_call.command("override")
-def override(
-    ctx: typer.Context,
-    schedule: Schedule,
-    person: Annotated[str | None, typer.Option(metavar="PERSON", help="Who covers.")] = None,
-    nobody: Annotated[bool, typer.Option("--nobody", help="Take off who is on.")] = False,
-    since: Annotated[
-        str, typer.Option("--from", parser=words.coming, metavar="TIME", help=f"{words.PLANS}.")
-    ] = "0s",
-    until: Annotated[str, typer.Option("--to", parser=words.coming, metavar="TIME")] = "12h",
-    instead_of: Annotated[
-        str | None, typer.Option(metavar="PERSON", help="Left out: whoever is on.")
-    ] = None,
-    actor: options.Actor = None,
-    key: options.Key = None,
-    output: options.Output = Format.TABLE,
-) -> None:
-    """Have somebody else on call for a while: from now for twelve hours, unless said otherwise."""
-    if (person is None) != nobody:
-        raise usage("an override needs either --person PERSON or --nobody")
-    from starter.cli import tables
-
-    write = Write(actor, key, output)
-    fields = write.body({"from": since, "to": until, "instead_of": instead_of})
-    body = {**fields, "person": person}
-    answer = perform(ctx, write, lambda client, key: client.override(schedule, body, key))
-    done = f"{person or 'nobody'} is on {schedule} from {since} to {until}"
-    finish(answer, output, done, ids=[schedule], table=tables.override)
+on_call.add_typer(overrides.override, name="override")
+on_call.command("swap")(overrides.swap)
+on_call.command("temporary")(overrides.temporary)
+on_call.command("contact")(overrides.contact)
 
 
 @on_call.command("test")

@@ -14,7 +14,7 @@ from starter.cli import options
 from starter.cli.failures import CliError, ExitCode, usage
 from starter.cli.output import Format, as_yaml, emit
 from starter.cli.screen import clean, note, one_line
-from starter.cli.session import session
+from starter.cli.session import data_dir, session
 from starter.cli.writing import Write, finish, leave, perform
 
 if TYPE_CHECKING:
@@ -115,9 +115,11 @@ def find_problems(path: Path) -> tuple[list[Problem], list[Problem]]:
     """The mistakes and the warnings of a policy."""
     from domain.errors import PolicyError
     from records.policy_file import read_policy
+    from records.roster_files import RosterFiles
 
     try:
-        return [], read_policy(path).warnings
+        # Where Tocsin has run on this machine, its copies of calendar feeds count for coverage.
+        return [], read_policy(path, files=RosterFiles(data_dir() / "policy")).warnings
     except PolicyError as error:
         return error.problems, []
 

@@ -157,7 +157,7 @@ def pairs(found: Mapping[str, Any]) -> None:
 
 NAMED_SECTIONS = (
     "people", "teams", "schedules", "escalation_policies", "services", "severities", "processes",
-    "roles", "maintenance",
+    "roles", "heartbeats",
 )  # fmt: skip
 
 

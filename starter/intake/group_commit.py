@@ -78,7 +78,7 @@ class GroupCommit:
             raise TooManyWaitingError(f"{len(desk.waiting)} alerts wait for desk {service}")
         request = _Request(len(alerts), asyncio.get_running_loop().create_future())
         for alert in alerts:
-            desk.waiting.append((alert, len(alert.model_dump_json().encode()), request))
+            desk.waiting.append((alert, alert.size, request))
         if len(desk.waiting) >= desk.expected:
             desk.company.set()
         if desk.task is None:

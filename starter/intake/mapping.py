@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from domain.alert import MAX_KEY_CHARS, Alert, AlertStatus
 from domain.names import nearest
 from domain.policy.model import AlertMap, LabelMap, Policy
 from domain.policy.slice import UNKNOWN_SERVICE
+from starter.unique import unique_id
 
 MAX_RAW_BYTES = 8 * 1024
 MAX_SUMMARY_CHARS = 300
@@ -34,6 +34,7 @@ WORDS = (
     ("warning", "warn", "info", "low", "minor", "none", "debug"),
 )
 """What senders call the worst, the second and the third severity."""
+_LINK = re.compile(r"https?://\S+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -62,7 +63,7 @@ class Sender:
         severity, wrong_severity = self.severity_of(labels)
         every = [*wrong_service, *wrong_severity, *(notes or [])][:MAX_NOTES]
         return Alert(
-            id=str(uuid.uuid4()),
+            id=unique_id(),
             key=short_key(key),
             status=status,
             integration=self.integration,
@@ -79,7 +80,7 @@ class Sender:
         """What becomes of something that is no alert of its format: the default severity on `unknown`."""
         text = shorten(raw)
         return Alert(
-            id=str(uuid.uuid4()),
+            id=unique_id(),
             key="unreadable/" + hashlib.sha256(text.encode()).hexdigest()[:32],
             status=AlertStatus.FIRING,
             integration=self.integration,
@@ -136,8 +137,10 @@ def clean(value: Any, limit: int) -> str:
 
 def web_link(value: Any) -> str | None:
     """An address that may be shown as a link; anything else is none."""
+    if not value:
+        return None
     text = clean(value, MAX_LINK_CHARS + 1)
-    return text if re.fullmatch(r"https?://\S+", text) and len(text) <= MAX_LINK_CHARS else None
+    return text if _LINK.fullmatch(text) and len(text) <= MAX_LINK_CHARS else None
 
 
 def instant(value: Any) -> datetime | None:

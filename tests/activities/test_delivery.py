@@ -62,7 +62,7 @@ async def test_a_page_is_noted_beside_the_call(outbox: Outbox) -> None:
     class Watching(RecordingChannel):
         async def send(self, message: Outgoing) -> Receipt:
             async with asyncio.timeout(5):
-                while outbox.state_of(message) is not DeliveryState.SENDING:
+                while outbox.state_of(message) is not DeliveryState.SENDING:  # noqa: ASYNC110 - a file
                     await asyncio.sleep(0.01)
             return await super().send(message)
 

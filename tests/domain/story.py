@@ -6,13 +6,13 @@ when the rules spin: when a clock or an effect keeps wanting something without t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from domain import facts as f
-from domain import outcomes
+from domain import outcomes, page_outcomes
 from domain.aggregate import Deadline, Effect, Fact, Result
 from domain.alert import Alert
 from domain.alerts import take_alert
@@ -21,6 +21,7 @@ from domain.commands import COMMANDS
 from domain.commands.base import check_request, parse_body
 from domain.errors import IncidentError
 from domain.incident import Incident
+from domain.maintenance import Window
 from domain.messages import (
     Announced,
     Announcement,
@@ -28,8 +29,10 @@ from domain.messages import (
     DeliveryState,
     PageTarget,
     PageText,
+    PlannedContact,
     ResolvedPage,
 )
+from domain.paged import DeliveryReceipt
 from domain.policy.slice import PolicySlice
 from domain.raising import Origin, raise_incident
 from domain.reactions import follows
@@ -42,6 +45,7 @@ BEHIND = {
     "catch_all": ["carol"],
 }
 """Who stands behind a target; a `person:` stands behind itself."""
+REASONS = {"unauthorised": "unauthorised"}
 PROGRESS = 200
 """Rounds of effects and clocks at one instant after which the rules are spinning."""
 
@@ -54,9 +58,21 @@ class Outside:
     channels: dict[str, list[str]] = field(default_factory=dict)
     """Contacts by person; one email where nothing is said."""
     broken: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(person, channel) to `retryable` or `permanent`."""
+    """(person, channel) to `retryable`, `permanent` or `unauthorised`."""
+    plans: dict[str, list[tuple[str, float | None]]] = field(default_factory=dict)
+    """By person: channel and seconds of each planned contact, where the plan has waits."""
+    awaits: set[tuple[str, str]] = field(default_factory=set)
+    """(person, channel) whose vendor promises a receipt."""
     hold: Callable[[datetime], datetime | None] = lambda at: None
     """When working hours begin, outside of them."""
+
+    def target(self, person: str) -> PageTarget:
+        plan = [
+            PlannedContact(channel=channel, contact=index, after_seconds=seconds)
+            for index, (channel, seconds) in enumerate(self.plans.get(person, []))
+        ]
+        channels = [contact.channel for contact in plan] or self.channels.get(person, ["email"])
+        return PageTarget(person=person, channels=channels, plan=plan)
 
     def people(self, target: str) -> list[str]:
         kind, _, name = target.partition(":")
@@ -69,7 +85,7 @@ class Story:
     def __init__(
         self, *, severity: str = "SEV1", policy: PolicySlice | None = None,
         origin: Origin | None = None, outside: Outside | None = None, at: datetime = T0,
-        is_carried: bool = False,
+        is_carried: bool = False, windows: Sequence[Window] = (),
     ) -> None:  # fmt: skip
         self.now, self.outside, self.is_carried = at, outside or Outside(), is_carried
         self.entries: list[Entry] = []
@@ -81,7 +97,7 @@ class Story:
         self.messages: list[tuple[datetime, Announcement]] = []
         self.incident, first = raise_incident(
             "checkout-1", origin or a_declaration(severity=severity), policy or a_policy_slice(),
-            "https://tocsin.test/i/checkout-1", at,
+            "https://tocsin.test/i/checkout-1", at, windows,
         )  # fmt: skip
         self.record(*first, actor="dana")
         self.settle_down()
@@ -108,6 +124,14 @@ class Story:
         except IncidentError as error:
             return error
         return None
+
+    def receipt(self, key: str, state: str = "delivered", detail: str = "") -> list[Fact]:
+        """A vendor says what became of a page."""
+        receipt = DeliveryReceipt(key=key, state=state, detail=detail)
+        facts = page_outcomes.receipt_came(self.incident, receipt, self.now)
+        self.record(*facts)
+        self.settle_down()
+        return facts
 
     def alert(self, alert: Alert) -> list[Fact]:
         """An alert that the desk hands over; an incident that is over does not take it."""
@@ -209,7 +233,9 @@ class Story:
         match effect.kind:
             case "resolve_page":
                 self.incident.settle(effect.key)
-                self.record(*outcomes.page_resolved(self.incident, effect, self._resolve(effect)))
+                self.record(
+                    *page_outcomes.page_resolved(self.incident, effect, self._resolve(effect))
+                )
             case "send_page":
                 self._send(effect)
             case "compose_update":
@@ -227,7 +253,7 @@ class Story:
                 self.incident.settle(effect.key)
                 if not self.incident.has_postmortem:
                     self.record(f.PostmortemStarted(owner="alice"))
-            case "settle" | "tell_desk_reopened":
+            case "settle" | "tell_desk_reopened" | "review_rank" | "withdraw_page":
                 self.incident.settle(effect.key)
             case _:
                 self._announce(effect)
@@ -242,9 +268,7 @@ class Story:
             return ResolvedPage(hold_until=until)
         names = ["catch_all"] if is_catch_all else run.plan.steps[run.step].targets
         people = list(dict.fromkeys(p for name in names for p in self.outside.people(name)))
-        targets = [
-            PageTarget(person=p, channels=self.outside.channels.get(p, ["email"])) for p in people
-        ]
+        targets = [self.outside.target(person) for person in people]
         return ResolvedPage(targets=targets, text=PageText(subject="page", text="page"))
 
     def _send(self, effect: Effect) -> None:
@@ -253,10 +277,11 @@ class Story:
         delivery = Delivery(
             key=effect.key, recipient=f"person:{person}", channel=channel,
             state=DeliveryState.FAILED if how else DeliveryState.SENT,
-            reason="server_error" if how else None, retryable=how == "retryable",
+            reason=REASONS.get(how, "server_error") if how else None, retryable=how == "retryable",
+            awaits_receipt=not how and (person, channel) in self.outside.awaits,
         )  # fmt: skip
         attempt = effect.attempt + 1
-        outcome = outcomes.page_attempted(self.incident, effect, delivery, attempt, self.now)
+        outcome = page_outcomes.page_attempted(self.incident, effect, delivery, attempt, self.now)
         if outcome.retry_at is None:
             self.incident.settle(effect.key)
         else:

@@ -10,7 +10,8 @@ import pytest
 from domain import facts as f
 from domain.aggregate import Effect
 from domain.messages import Announced, Announcement, Delivery, DeliveryState, Purpose
-from domain.outcomes import GIVE_UP_MESSAGE_AFTER, announced, describe, page_attempted, unanswered
+from domain.outcomes import GIVE_UP_MESSAGE_AFTER, announced, describe, unanswered
+from domain.page_outcomes import page_attempted
 from tests.domain.story import Outside, Story
 from tests.factories import T0, a_plan, a_policy_slice, minutes
 
@@ -71,22 +72,44 @@ def test_every_contact_is_tried_and_the_failing_ones_again_and_again() -> None:
 
 
 def test_retries_are_not_facts_each() -> None:
-    """Two minutes of failing tries are a line at the first and at each tenth, not at every one."""
+    """Minutes of failing tries are a line at the first two and at each tenth, not at every one."""
     story = a_story(sms="retryable", email="retryable", voice="retryable")
     story.wait(minutes(4))
     attempts = [x.attempt for x in story.of(f.PageFailed) if x.channel == "sms"]
-    assert attempts[0] == 1
-    assert all(a % 10 == 0 for a in attempts[1:])
-    assert len(attempts) <= 3
+    assert attempts[:2] == [1, 2]
+    assert all(a % 10 == 0 for a in attempts[2:])
+    assert len(attempts) <= 4
 
 
-def test_the_next_step_comes_in_its_time_though_a_contact_is_still_retried() -> None:
-    """A hiccup is no dead end: dana is paged after five minutes, not earlier and not later."""
+def test_a_hiccup_of_two_seconds_is_no_dead_end() -> None:
+    """The second try gets through: dana keeps her five minutes."""
     story = a_story(sms="retryable", email="permanent", voice="permanent")
+    story.outside.broken.clear()
     story.wait(minutes(5) - timedelta(seconds=1))
+    assert story.paged() == ["bob"]
+    story.wait(timedelta(seconds=1))
+    assert story.paged() == ["bob", "dana"]
+
+
+def test_the_next_step_is_due_once_every_contact_has_failed_though_one_is_still_retried() -> None:
+    """It does not wait for the end of the retries: dana is paged at bob's second failed try."""
+    story = a_story(sms="retryable", email="permanent", voice="permanent")
+    story.wait(timedelta(seconds=1))
     assert story.paged() == []
     story.wait(timedelta(seconds=1))
     assert story.paged() == ["dana"]
+    story.outside.broken.clear()
+    story.wait(minutes(1))
+    assert story.paged() == ["dana", "bob"]  # and bob's own page comes as soon as it can
+
+
+def test_an_outage_of_every_vendor_uses_no_round_up() -> None:
+    """What is only retried brings the next step of the round, and neither a round nor the catch-all."""
+    story = a_story(sms="retryable", email="retryable", voice="retryable")
+    story.outside.broken["dana", "email"] = "retryable"
+    story.wait(minutes(4))
+    assert [(x.round, x.step) for x in story.of(f.StepPaged)] == [(1, 1), (1, 2)]
+    assert not story.of(f.PolicyExhausted)
 
 
 def test_an_acknowledgement_ends_the_retries() -> None:

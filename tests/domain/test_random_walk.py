@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from domain.commands import COMMANDS
 from domain.errors import IncidentError
 from domain.incident import TRANSITIONS, Status
+from domain.policy.model import Limits, SignOfLife
 from tests.domain.story import Outside, Story
 from tests.factories import a_plan, a_policy_slice, an_alert, cleared, minutes
 
@@ -60,11 +61,19 @@ ALERT = st.tuples(
 TIME = st.tuples(
     st.sampled_from(["wait", "wait", "outage"]), st.sampled_from([0, 1, 5, 6, 16, 45, 200])
 )
-BREAKAGE = st.tuples(st.just("break"), PEOPLE, st.sampled_from(["retryable", "permanent", ""]))
+BREAKAGE = st.tuples(
+    st.just("break"),
+    PEOPLE,
+    st.sampled_from(["email", "sms"]),
+    st.sampled_from(["retryable", "permanent", "unauthorised", ""]),
+)
+RECEIPT = st.tuples(
+    st.just("receipt"), st.integers(0, 5), st.sampled_from(["delivered", "failed", "queued"])
+)
 EMPTY = st.tuples(
     st.just("empty"), st.sampled_from(["schedule:payments", "team:payments", "catch_all"])
 )
-STEPS = st.lists(st.one_of(COMMAND, TIME, ALERT, BREAKAGE, EMPTY), max_size=14)
+STEPS = st.lists(st.one_of(COMMAND, TIME, ALERT, BREAKAGE, EMPTY, RECEIPT), max_size=14)
 
 PLANS = st.sampled_from(
     [
@@ -72,8 +81,20 @@ PLANS = st.sampled_from(
         a_plan((["schedule:payments"], 0), repeat=0),
         a_plan((["person:bob"], 0), (["team:payments"], 0), repeat=1, repeat_after=0),
         a_plan(),
+        a_plan(
+            (["team:payments"], 0), (["person:dana"], 6), repeat=1, acknowledgements=2
+        ).model_copy(update={"escalating_unacknowledges": True}),
     ]
 )
+CONTACTS = st.sampled_from(
+    [
+        {},
+        {"alice": [("sms", 0.0), ("email", 0.0)], "bob": [("sms", 60.0), ("email", 120.0)]},
+        {name: [("sms", None), ("email", None)] for name in ("alice", "bob", "carol")},
+    ]
+)
+AWAITS = st.sampled_from([set(), {("alice", "sms"), ("bob", "sms"), ("carol", "email")}])
+WATCHED = Limits(sign_of_life=SignOfLife(remind_after=minutes(20), unacknowledge_after=minutes(10)))
 
 
 def take(story: Story, step: tuple[Any, ...]) -> None:
@@ -90,10 +111,13 @@ def take(story: Story, step: tuple[Any, ...]) -> None:
             story.wait(minutes(length))
         case ("outage", length):
             story.outage(minutes(length))
-        case ("break", person, how):
-            story.outside.broken.pop((person, "email"), None)
+        case ("break", person, channel, how):
+            story.outside.broken.pop((person, channel), None)
             if how:
-                story.outside.broken[person, "email"] = how
+                story.outside.broken[person, channel] = how
+        case ("receipt", number, state):
+            keys = [*story.incident.awaited, "unknown"]
+            story.receipt(keys[number % len(keys)], state)
         case ("empty", target):
             story.outside.behind[target] = []
 
@@ -107,12 +131,18 @@ def check(story: Story) -> None:
         )
         assert run.due_at is not None or is_looked_up, f"{run.id}: somebody is silently un-paged"
         assert run.due_at is None or run.due_at >= story.now - timedelta(hours=4)
+        for person in run.people():
+            assert not person.is_quiet or person.next_at is None
+            assert person.next_at is None or person.next_at > story.now
     if incident.status is Status.RAISED:
         assert incident.active_pages(), "raised, and nobody is being paged"
     if not incident.is_open:
         assert not incident.active_pages()
         assert not incident.clocks
         assert not [e for e in incident.effects.values() if e.kind in ("send_page", "resolve_page")]
+    quiet = {(run.id, who) for run in incident.active_pages() for who in run.acknowledged_by}
+    wanted = {(e.input.get("run"), e.input.get("person")) for e in incident.effects.values()}
+    assert not quiet & wanted, "somebody who has acknowledged is paged on"
     if incident.status is Status.FIXING and incident.incident_manager is None:
         assert incident.active_pages(), "fixing, nobody in charge, and nobody is being paged"
     assert [e.seq for e in story.entries] == list(range(1, len(story.entries) + 1))
@@ -126,16 +156,26 @@ def test_the_walk_knows_every_command() -> None:
     assert set(BODIES) == set(COMMANDS)
 
 
-@settings(deadline=None, max_examples=100)
-@given(severity=SEVERITIES, plan=PLANS, steps=STEPS)
+@settings(deadline=None, max_examples=150)
+@given(
+    severity=SEVERITIES,
+    plan=PLANS,
+    contacts=CONTACTS,
+    awaits=AWAITS,
+    watched=st.booleans(),
+    steps=STEPS,
+)
 def test_whatever_happens_nobody_is_silently_un_paged(
-    severity: str, plan: Any, steps: list[tuple[Any, ...]]
-) -> None:
+    severity: str, plan: Any, contacts: Any, awaits: Any, watched: bool,
+    steps: list[tuple[Any, ...]],
+) -> None:  # fmt: skip
     """No error but refusals, a page that is wanted is on its way, numbers and keys never repeat.
 
     The story itself fails when a rule spins, or when one effect's key stands for two things.
     """
-    story = Story(severity=severity, policy=a_policy_slice(escalation=plan), outside=Outside())
+    policy = a_policy_slice(escalation=plan, limits=WATCHED if watched else Limits())
+    outside = Outside(plans=dict(contacts), awaits=set(awaits))
+    story = Story(severity=severity, policy=policy, outside=outside)
     status = story.incident.status
     for step in steps:
         take(story, step)

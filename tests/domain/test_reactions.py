@@ -31,6 +31,16 @@ def fixing(*facts: Fact) -> Incident:
     return incident
 
 
+def paged(*facts: Fact) -> Incident:
+    """An incident whose first step pages alice, over two contacts."""
+    incident = an_incident()
+    target = PageTarget(person="alice", channels=["sms", "email"])
+    step = f.StepPaged(run="p1", round=1, step=1, text=TEXT, targets=[target])
+    for fact in (step, *facts):
+        incident.record(fact, T0)
+    return incident
+
+
 def published(audience: Audience, variant: str = "initial") -> f.UpdatePublished:
     return f.UpdatePublished(audience=audience, text="t", by="alice", variant=variant)
 
@@ -59,12 +69,34 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("page failed, acknowledged meanwhile", lambda: fixing(f.Joined(person="x")), f.PageFailed(
         run="p1", person="alice", channel="sms", reason="r", will_retry=False, step="s1",
         channels=["sms"], text=TEXT, deliveries=[]), []),
+    ("page failed, the vendor does not know us", an_incident, f.PageFailed(
+        run="p1", person="alice", channel="sms", reason="unauthorised", will_retry=False, step="s1",
+        channels=["sms", "email"], text=TEXT, next_contact=1, tells_operator=True, deliveries=[]),
+     ["tell_operator", "send_page"]),
+    ("page delivered", paged, f.PageDelivered(
+        run="p1", person="alice", channel="sms", step="s1", deliveries=[]), []),
+    ("page unconfirmed", paged, f.PageUnconfirmed(
+        run="p1", person="alice", channel="sms", step="s1", key="k", next_contact=1), ["send_page"]),
+    ("page unconfirmed, no other contact", paged, f.PageUnconfirmed(
+        run="p1", person="alice", channel="sms", step="s1", key="k"), []),
+    ("contact due", paged, f.ContactDue(
+        run="p1", person="alice", channel="email", contact=1, step="s1", waited_seconds=120),
+     ["send_page"]),
+    ("contact due, acknowledged meanwhile", lambda: paged(ACK.model_copy(
+        update={"ended_runs": ["p1"]})), f.ContactDue(
+        run="p1", person="alice", channel="email", contact=1, step="s1", waited_seconds=120), []),
+    ("paging failed", paged, f.PagingFailed(run="p1", since=T0, people=["alice"]), ["tell_operator"]),
     ("exhausted", an_incident, f.PolicyExhausted(run="p1", rounds=3), ["tell_operator"]),
     ("fault", an_incident, f.Faulted(what="w"), ["tell_operator"]),
     ("operator told", an_incident, f.OperatorTold(what="w"), []),
     ("first acknowledgement", an_incident, ACK, ["open_comms", "assess"]),
     ("first acknowledgement, others paged", an_incident,
      ACK.model_copy(update={"told": ["bob"]}), ["tell_paged", "open_comms", "assess"]),
+    ("acknowledged again after it was taken back", fixing,
+     ACK.model_copy(update={"again": True}), []),
+    ("taken back", fixing, f.Unacknowledged(person="alice", reason="r"), []),
+    ("sign of life asked", fixing, f.SignOfLifeAsked(person="alice", silent_seconds=60), ["remind"]),
+    ("still working", fixing, f.StillWorking(person="alice"), []),
     ("later acknowledgement", fixing,
      f.Acknowledged(person="bob", first=False, after_seconds=1), []),
     ("comms opened", fixing, f.CommsOpened(room="r"), []),
@@ -76,10 +108,20 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("confirmed, told already", lambda: fixing(INTERNAL, EXTERNAL), f.Confirmed(severity="SEV1"), []),
     ("confirmed after resolution", lambda: fixing(RESOLVED), f.Confirmed(severity="SEV1"), []),
     ("confirmation due", fixing, f.ConfirmationDue(stage=Stage.OWNER), ["remind"]),
-    ("severity changed", fixing, f.SeverityChanged(old="SEV1", new="SEV2", reason="r"), []),
+    ("severity changed", fixing, f.SeverityChanged(old="SEV1", new="SEV2", reason="r"), ["review_rank"]),
     ("severity of a resolved one owes a postmortem", fixing, f.SeverityChanged(
-        old="SEV3", new="SEV2", reason="r", starts_postmortem=True), ["start_postmortem"]),
-    ("priority changed", fixing, f.PriorityChanged(old="P1", new="P2", reason="r"), []),
+        old="SEV3", new="SEV2", reason="r", starts_postmortem=True), ["start_postmortem", "review_rank"]),
+    ("priority changed", fixing, f.PriorityChanged(old="P1", new="P2", reason="r"), ["review_rank"]),
+    ("priority before anybody was paged", an_incident, f.PriorityChanged(
+        old="P1", new="P2", reason="r"), []),
+    ("overloaded", fixing, f.Overloaded(
+        person="alice", incidents=["a-1", "b-1", "c-1"], limit=2), ["remind"]),
+    ("overloaded, nobody in charge", an_incident, f.Overloaded(
+        person="alice", incidents=["a-1", "b-1", "c-1"], limit=2), []),
+    ("page throttled", fixing, f.PageThrottled(
+        run="p1", person="alice", channel="sms", until=T0), []),
+    ("paged directly", fixing, f.PagedDirectly(
+        run="p1", person="alice", channel="sms", why="no word"), []),
     ("escalated", fixing, f.Escalated(to="person:bob", reason="r", run="p2"), []),
     ("delegated", fixing, f.Delegated(**ROLE, to="bob"), ["delegate"]),
     ("accepted", fixing, f.RoleAccepted(**ROLE, person="bob"), []),
@@ -122,6 +164,11 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("theory resolved", fixing, f.TheoryResolved(theory="t1", verdict="refuted"), []),
     ("experiment", fixing, f.ExperimentAdded(experiment="e1", text="t"), []),
     ("result", fixing, f.ResultRecorded(experiment="e1", text="t"), []),
+    ("in maintenance", an_incident, f.InMaintenance(
+        window="m1", reason="r", until=T0, run="p1"), []),
+    ("maintenance ended", an_incident, f.MaintenanceEnded(window="m1", run="p1"), []),
+    ("windows told", an_incident, f.WindowsTold(windows=[]), []),
+    ("alert cleared, resolves", fixing, f.AlertCleared(key="k", resolves=True), []),
     ("linked", fixing, f.Linked(target="t", kind="ticket"), []),
 ]  # fmt: skip
 """Case, the incident before, the fact, and the kinds of the effects that follow: no other ones."""

@@ -15,7 +15,7 @@ from domain.errors import Problem, TransitionError, UnknownNameError
 from domain.facts import Noted
 from domain.names import nearest, require_known
 from domain.policy.model import Policy
-from domain.priority import OpenIncident, default_priority, rank_among
+from domain.priority import OpenIncident, default_priority, first_changed, rank_among
 from domain.roles import BUILT_IN, roles_of
 from domain.shape import shape_problems
 from tests.factories import T0, minutes
@@ -109,9 +109,26 @@ def an_open(number: int, priority: str = "P1", severity: str = "SEV1") -> OpenIn
     [
         (an_open(1), [], (1, 1), "the only open incident"),
         (an_open(1), [an_open(1)], (1, 1), "the only open incident"),
-        (an_open(1), [an_open(2), an_open(3, "P2")], (1, 3), "top priority: #1 of 3 open"),
+        (
+            an_open(1),
+            [an_open(2), an_open(3, "P2")],
+            (1, 3),
+            "top priority: #1 of 3 open; checkout-2 (SEV1), checkout-3 (SEV1) can wait",
+        ),
         (an_open(2, "P2"), [an_open(3)], (2, 2), "#2 of 2 open, can wait behind checkout-3 (SEV1)"),
-        (an_open(2), [an_open(3, severity="SEV2")], (1, 2), "top priority: #1 of 2 open"),
+        (
+            an_open(2),
+            [an_open(3, severity="SEV2")],
+            (1, 2),
+            "top priority: #1 of 2 open; checkout-3 (SEV2) can wait",
+        ),
+        (
+            an_open(2),
+            [an_open(n) for n in (1, 3, 4, 5, 6)],
+            (2, 6),
+            "#2 of 6 open, can wait behind "
+            "checkout-1 (SEV1); goes before checkout-3 (SEV1), checkout-4 (SEV1) and 2 more",
+        ),
         (an_open(2), [an_open(1)], (2, 2), "#2 of 2 open, can wait behind checkout-1 (SEV1)"),
     ],
 )
@@ -121,6 +138,28 @@ def test_which_incident_goes_first(
     """Priority, then severity, then the oldest; a page says it at a glance."""
     rank = rank_among(mine, others)
     assert ((rank.position, rank.of), rank.sentence()) == (place, words)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "others", "first"),
+    [
+        ("P1", "P3", ["P2"], "checkout-2"),  # it fell behind
+        ("P3", "P1", ["P2"], "checkout-1"),  # it went ahead
+        ("P1", "P2", ["P3"], None),
+        ("P4", "P3", ["P1", "P2"], None),  # the middle changed, the first place did not
+        ("P1", "P5", [], None),  # their only one
+    ],
+)
+def test_a_person_hears_only_of_a_new_first_place(
+    before: str, after: str, others: list[str], first: str | None
+) -> None:
+    """What goes first for a person has changed, or nothing worth a message has."""
+    rows = [an_open(number, priority) for number, priority in enumerate(others, start=2)]
+    order = first_changed([an_open(1, before), *rows], an_open(1, before), an_open(1, after))
+    assert (order.first if order else None) == first
+    if order is not None:
+        assert order.first not in order.waits
+        assert len(order.waits) == len(others)
 
 
 def test_an_unknown_severity_has_the_lowest_default_priority_of_all() -> None:

@@ -87,6 +87,10 @@ class FixedRecords:
         self._answer()
         return [{"id": f"{name}-4", "service": name} for name in services]
 
+    def incidents_of(self, person: str) -> list[OpenIncident]:
+        self._answer()
+        return self.incidents
+
     def highest_number(self, service: str) -> int:
         self._answer()
         return len(self.incidents)
@@ -112,6 +116,9 @@ class RecordingChannel:
             raise self.fails[message.to]
         self.sent.append(message)
         return Receipt()
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 def a_clock() -> datetime:

@@ -8,10 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.fakes.vendor import drip
 
 KEY = "SG.fake-key"
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
@@ -52,7 +54,7 @@ class SendGridFake:
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     mood: str = "answer"
-    """`answer`, `hang` or `drop` (close the connection without a word)."""
+    """`answer`, `hang`, `drop` (close the connection without a word) or `drip` (a byte at a time)."""
     accepted: list[dict[str, Any]] = field(default_factory=list)
     calls: int = 0
     url: str = ""
@@ -90,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self.server.fake.refused.append(f"unexpected GET {self.path}")
         self._answer(200, {}, "a page that is no API")
 
     def do_POST(self) -> None:
@@ -102,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._note(body, is_taken)
         time.sleep(manner.delay_seconds)
-        if manner.mood in ("hang", "drop"):
+        if manner.mood in ("hang", "drop", "drip"):
             self._break_off(manner.mood)
             return
         if self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -137,6 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if how == "hang":
             self.server.fake.over.wait(10)
+        elif how == "drip":
+            with suppress(OSError):  # the caller has given up
+                drip(self.wfile.write, self.server.fake.over)
         else:
             self.connection.shutdown(socket.SHUT_RDWR)
 

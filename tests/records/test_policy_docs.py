@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from domain.policy import model
+from domain.policy import maintenance, model, person, rota, throttle
 from domain.policy.base import Strict
 from domain.policy.check import KNOWN_CONTACT_CHANNELS
 from domain.policy.model import Policy
@@ -21,8 +21,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
 MODELS = [
     one
-    for one in vars(model).values()
+    for module in (model, person, rota, throttle, maintenance)
+    for one in vars(module).values()
     if isinstance(one, type) and issubclass(one, Strict) and one not in (Strict, Policy)
+    if one.__module__ == module.__name__
 ]
 
 
@@ -53,7 +55,8 @@ def test_durations_shown_are_those_in_force(part: str, section: str) -> None:
     text = PAGE.split(f"\n## `{section}`\n")[1].split("\n## ")[0]
     shown = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|", text, re.MULTILINE))
     parsed = getattr(model, part)(**shown)
-    assert set(shown) == set(type(parsed).model_fields)
+    plain = {name for name, value in parsed if isinstance(value, timedelta | int)}
+    assert set(shown) == plain
     assert parsed == getattr(model, part)()
 
 
@@ -78,7 +81,7 @@ def test_every_snippet_of_the_page_is_well_formed(tmp_path: Path) -> None:
     """Each YAML block, laid over the example, is a policy without mistakes."""
     snippets = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     example = snippets[0]
-    assert len(snippets) == 3
+    assert len(snippets) > 3
     for snippet in snippets[1:]:
         section = snippet.partition(":")[0]
         file = tmp_path / "policy.yaml"

@@ -202,6 +202,7 @@ def test_open_incidents_of_a_services_dependencies(
             "service": "database",
             "summary": "Cards are refused",
             "severity": "SEV2",
+            "priority": "P1",
             "raised_at": "2026-11-23T12:01:00Z",
         },
         {
@@ -209,6 +210,7 @@ def test_open_incidents_of_a_services_dependencies(
             "service": "payments",
             "summary": "Cards are refused",
             "severity": "SEV1",
+            "priority": "P1",
             "raised_at": "2026-11-23T12:05:00Z",
         },
     ]
@@ -255,9 +257,44 @@ def test_messages_are_listed_with_their_outcome(
         "reason": None,
         "at": RAISED_AT,
         "seq": 1,
+        "bundle": None,
     }
     assert (second["state"], second["reason"]) == ("failed", "timed_out")
     assert second["at"] == "2026-11-23T10:05:00Z"
+
+
+def test_pages_to_a_person_are_found_with_their_incidents(
+    writer: RecordsWriter, reader: RecordsReader
+) -> None:
+    """The latest first: pages only, theirs only, of open incidents and of those raised lately."""
+    raise_incident(writer, "checkout-7", minute=0, status="resolved")
+    raise_incident(writer, "checkout-8", minute=1)
+    raise_incident(writer, "checkout-9", minute=2, status="closed")
+    for seq, (incident, key, at, changes) in enumerate(
+        [
+            ("checkout-8", "one", "2026-11-23T12:05:00Z", {}),
+            ("checkout-8", "two", "2026-11-23T12:06:00Z", {"channel": "email", "state": "failed"}),
+            ("checkout-9", "three", "2026-11-23T12:07:00Z", {}),
+            ("checkout-7", "four", "2026-11-23T12:08:00Z", {}),
+            ("checkout-8", "bobs", "2026-11-23T12:09:00Z", {"recipient": "person:bob"}),
+        ],
+        start=1,
+    ):
+        data = {"purpose": "page", "deliveries": [a_delivery(key, at=at, **changes)]}
+        writer.write(a_batch(an_entry(seq, data=data), id=incident, view={}))
+    told = {"purpose": "role", "deliveries": [a_delivery("role", at="2026-11-23T12:10:00Z")]}
+    writer.write(a_batch(an_entry(9, data=told), id="checkout-8", view={}))
+    found = reader.pages_to("alice", NOON + timedelta(minutes=1, seconds=30))
+    assert [(row["key"], row["state"]) for row in found] == [
+        ("three", "sent"), ("two", "failed"), ("one", "sent"),
+    ]  # fmt: skip
+    assert found[-1] == {
+        "key": "one", "channel": "sms", "state": "sent", "at": "2026-11-23T12:05:00Z",
+        "incident_id": "checkout-8", "bundle": None, "number": 8, "status": "raised", "severity": "SEV1",
+        "summary": "Cards are refused", "incident_manager": None,
+    }  # fmt: skip
+    assert len(reader.pages_to("alice", NOON - timedelta(days=1))) == 4
+    assert reader.pages_to("nobody", NOON) == []
 
 
 def test_a_postmortem_is_read_back(writer: RecordsWriter, reader: RecordsReader) -> None:

@@ -20,6 +20,7 @@ from starter.api.app import create_app
 from starter.gateway import Gateway
 from starter.records_access import RecordsAccess
 from starter.settings import load_settings
+from tests.starter.fake_roster import FakeRoster
 from tests.starter.fakes import FakeTemporal
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,9 @@ def policies(tmp_path: Path, example: LoadedPolicy) -> PolicyStore:
 
 @pytest.fixture
 def temporal(policies: PolicyStore) -> FakeTemporal:
-    return FakeTemporal(policies.current()[1])
+    fake = FakeTemporal(policies.current()[1])
+    fake.roster = FakeRoster(policies)
+    return fake
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from domain.commands import COMMANDS
 from domain.commands.base import check_request, parse_body
 from domain.declaring import parse_declaration
 from domain.errors import IncidentError, TransitionError
+from domain.heartbeat import Definition, Heartbeat
 from domain.incident import Incident
+from domain.maintaining import ADD, REMOVE, MadeWindows, parse_maintenance
 from domain.policy.model import Policy
 from domain.policy.slice import slice_for
 from domain.raising import Origin, raise_incident
@@ -41,6 +43,10 @@ class FakeTemporal:
         self.signals: list[tuple[str, str, dict[str, Any]]] = []
         self.updates: list[tuple[str, str, dict[str, Any], str]] = []
         self.answers: dict[str, Any] = {}
+        self.roster: Any = None
+        """A `FakeRoster`, where a test needs one."""
+        self.windows: dict[str, MadeWindows] = {}
+        self.monitors: dict[str, Heartbeat] = {}
         self.update_error: Exception | None = None
         self.signal_error: Exception | None = None
         self.query_error: Exception | None = None
@@ -84,6 +90,8 @@ class FakeTemporal:
         self.updates.append((f"desk/{service}", name, body, key))
         if self.update_error is not None:
             raise self.update_error
+        if name in (ADD, REMOVE):
+            return self._change_windows(service, name, body, key)
         if key not in self.answers:
             declaration = parse_declaration(body, service)
             number = sum(1 for one in self.incidents.values() if one.service == service) + 1
@@ -97,6 +105,18 @@ class FakeTemporal:
             self.answers[key] = {"id": incident_id}
         return self.answers[key]
 
+    async def update_roster(self, name: str, body: dict[str, Any], key: str) -> Any:
+        self.updates.append(("roster", name, body, key))
+        if self.update_error is not None:
+            raise self.update_error
+        assert self.roster is not None
+        return await self.roster.update(name, body, key)
+
+    async def signal_roster(self, name: str, body: dict[str, Any]) -> None:
+        if self.signal_error is not None:
+            raise self.signal_error
+        self.signals.append(("roster", name, body))
+
     async def signal(self, workflow_id: str, name: str, body: dict[str, Any]) -> None:
         if self.signal_error is not None:
             raise self.signal_error
@@ -109,14 +129,47 @@ class FakeTemporal:
             raise self.signal_error
         self.signals.append((f"desk/{service}", name, body))
 
+    def _change_windows(self, service: str, name: str, body: dict[str, Any], key: str) -> Any:
+        if key not in self.answers:
+            made = self.windows.setdefault(service, MadeWindows())
+            try:
+                request = parse_maintenance(name, body)
+                change = made.add if name == ADD else made.remove
+                window = change(request, datetime.now(UTC))
+            except IncidentError as error:
+                raise refused(error) from error
+            self.answers[key] = {"service": service, "window": window.model_dump(mode="json")}
+        return self.answers[key]
+
+    async def signal_monitor(
+        self, name: str, definition: Definition, signal: str, body: dict[str, Any]
+    ) -> None:
+        if self.signal_error is not None:
+            raise self.signal_error
+        self.signals.append((f"heartbeat/{name}", signal, body))
+        assert definition.monitor is not None
+        monitor = self.monitors.setdefault(name, Heartbeat(name=name, monitor=definition.monitor))
+        if signal == "beat":
+            monitor.beat(datetime.fromisoformat(body["at"]), datetime.now(UTC))
+
     async def query(self, workflow_id: str, name: str) -> Any:
         if self.query_error is not None:
             raise self.query_error
+        kind, _, of = workflow_id.partition("/")
+        if kind == "desk" and of in self.windows:
+            windows = self.windows[of].windows
+            return {"maintenance": [one.model_dump(mode="json") for one in windows]}
+        if kind == "heartbeat" and of in self.monitors:
+            return self.monitors[of].view()
         if workflow_id in self.postmortems:
             return dict(self.postmortems[workflow_id])
         incident = self._incident(workflow_id)
         if name == "timeline":
             return [entry.model_dump(mode="json") for entry in self.timelines[workflow_id]]
+        if name == "pages":
+            return [
+                run.model_dump(mode="json") | {"active": run.is_active} for run in incident.pages
+            ]
         return incident.view()
 
     def _incident(self, workflow_id: str) -> Incident:

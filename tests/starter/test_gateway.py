@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from domain.alert import Alert
 from domain.errors import TransitionError
 from domain.recording import RecordBatch
+from domain.timeline import Entry
 from records.database import RecordsUnavailableError
 from starter.gateway import Accepted, Answered, Gateway, NoSuchIncidentError, is_incident_id
+from starter.records_access import RecordsAccess
 from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, RefusedError
 from tests.starter.fakes import NOW, FakeTemporal
 
@@ -233,3 +236,29 @@ async def test_postmortem(gateway, incident_id, temporal):
     temporal.postmortems.clear()
     with pytest.raises(TransitionError):
         await gateway.postmortem_command(incident_id, "submit", {"actor": "bob"})
+
+
+async def test_a_receipt_of_a_message_for_several_incidents_reaches_all_of_them(
+    gateway: Gateway, temporal: FakeTemporal, records: RecordsAccess
+) -> None:
+    """The vendor knows of one page; the others that left in the same message hear the same."""
+    at = datetime(2026, 11, 24, 14, 7, tzinfo=UTC)
+    for service in ("checkout", "search"):
+        await gateway.declare({**DECLARED, "service": service})
+        incident = f"{service}-1"
+        delivery = {
+            "key": f"{incident}/k", "recipient": "person:alice", "channel": "sms", "state": "sent",
+            "bundle": "alice/1",
+        }  # fmt: skip
+        fact = Entry(
+            seq=1, at=at, fact="page_sent", actor="tocsin", text="t",
+            data={"person": "alice", "purpose": "page", "deliveries": [delivery]},
+        )  # fmt: skip
+        records._writer.write(
+            RecordBatch(subject="incident", id=incident, version=1, entries=[fact])
+        )
+    await gateway.receipt("checkout-1", "checkout-1/k", "delivered", "")
+    told = [
+        (who, body["key"]) for who, name, body in temporal.signals if name == "delivery_receipt"
+    ]
+    assert told == [("checkout-1", "checkout-1/k"), ("search-1", "search-1/k")]

@@ -49,7 +49,8 @@ class Pager:
                 state=state, reason="server_error" if self.fails else None, retryable=self.fails,
             )  # fmt: skip
 
-        return replace(built, pages=[send_page])
+        others = [one for one in built.pages if one.__name__ != "send_page"]
+        return replace(built, pages=[send_page, *others])
 
 
 @asynccontextmanager

@@ -3,49 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from activities.channels import CHANNELS
-from activities.channels.base import AnswerLostError, Channel
-from activities.channels.email import EmailChannel, EmailSettings
+from activities.channels.base import AnswerLostError
 from domain.errors import DeliveryError, DeliveryReason
-from tests.fakes.organisation import an_outgoing
-from tests.fakes.sendgrid import KEY, SendGridFake, closed_port, sendgrid_fake
+from domain.messages import Purpose
+from tests.activities.channels.rigs import LINK, RIGS, Bench
+from tests.fakes.sendgrid import closed_port
 
-
-class Rig(NamedTuple):
-    """A channel in front of a fake of its vendor."""
-
-    channel: Channel
-    fake: SendGridFake
+HOSTILE = "<!channel> & <script>alert(1)</script> \x1b[31m\x00\u202e" + "Zahlung gestört. " * 400
 
 
 @asynccontextmanager
-async def _email() -> AsyncIterator[Rig]:
-    with sendgrid_fake() as fake:
-        settings = {"sendgrid_api_key": KEY, "sendgrid_base_url": fake.url, "sendgrid_timeout": 0.4}
-        yield Rig(EmailChannel(EmailSettings.model_validate(settings)), fake)
-
-
-RIGS: dict[str, Callable[[], Any]] = {"email": _email}
+async def at_the_bench(name: str, url: str = "", **settings: Any) -> AsyncIterator[Bench]:
+    """The channel before its fake, which must not have been asked for anything that it would refuse."""
+    assert name in RIGS, f"give channel {name} a fake vendor: an entry in RIGS, rigs.py"
+    with RIGS[name].fake() as fake:
+        bench = Bench(name, fake, url, **settings)
+        try:
+            yield bench
+            assert fake.refused == []
+        finally:
+            await bench.aclose()
 
 
 @pytest.fixture(params=sorted(CHANNELS))
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    assert request.param in RIGS, f"give channel {request.param} a fake vendor in RIGS"
-    async with RIGS[request.param]() as made:
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    async with at_the_bench(request.param) as made:
         yield made
 
 
-async def _error(rig: Rig) -> DeliveryError:
+async def _error(bench: Bench, **changes: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
-        await rig.channel.send(an_outgoing(channel=rig.channel.name))
+        await bench.channel.send(bench.message(**changes))
     return caught.value
+
+
+@pytest.mark.parametrize("name", sorted(CHANNELS))
+def test_every_channel_has_a_fake_vendor(name: str) -> None:
+    """A channel without a strict fake has never been seen to fail: give it an entry in `RIGS`."""
+    assert name in RIGS, (
+        f"channel {name} has no fake vendor: write tests/fakes/{name}.py with `VendorFake` "
+        "and add an entry to RIGS in tests/activities/channels/rigs.py"
+    )
+
+
+def test_no_fake_vendor_is_left_over() -> None:
+    """What is tested here is what is registered."""
+    assert set(RIGS) == set(CHANNELS)
 
 
 @pytest.mark.parametrize("name", sorted(CHANNELS))
@@ -56,11 +70,53 @@ def test_a_channel_is_registered_under_its_own_name(name: str) -> None:
     assert (channel.name, channel.is_configured) == (name, False)
 
 
-async def test_a_message_that_is_taken_yields_a_receipt(rig: Rig) -> None:
-    """A success carries the vendor's id, and the vendor holds key and incident."""
-    receipt = await rig.channel.send(an_outgoing(channel=rig.channel.name))
-    assert receipt.vendor_id
-    assert len(rig.fake.accepted) == 1
+@pytest.mark.parametrize("name", sorted(CHANNELS))
+async def test_an_unset_channel_says_so(name: str) -> None:
+    """A channel without settings refuses at once and for good, instead of failing in its vendor's way."""
+    registered = CHANNELS[name]
+    async with at_the_bench(name) as bench:
+        with pytest.raises(DeliveryError) as caught:
+            await registered.channel(registered.settings()).send(bench.message())
+        assert bench.fake.calls == 0
+    assert (caught.value.reason, caught.value.retryable) == (DeliveryReason.NOT_CONFIGURED, False)
+
+
+async def test_a_message_that_is_taken_yields_a_receipt(bench: Bench) -> None:
+    """One page is one request, and where the vendor names its messages the receipt has that name."""
+    assert bench.channel.is_configured
+    receipt = await bench.channel.send(bench.message())
+    assert bool(receipt.vendor_id) or not bench.rig.names_its_messages
+    assert (bench.fake.calls, len(bench.fake.accepted)) == (1, 1)
+
+
+async def test_a_receipt_is_awaited_only_where_one_comes(bench: Bench) -> None:
+    """Only a vendor that confirms, and that was told where, is waited for."""
+    confirms = bench.channel.capabilities.confirms_delivery
+    assert (await bench.channel.send(bench.message())).awaits_receipt is confirms
+    assert not (await bench.channel.send(bench.message(answer=None))).awaits_receipt
+
+
+async def test_a_page_says_how_it_is_answered(bench: Bench) -> None:
+    """The way to answer is in what the vendor gets, and a message that needs no answer has none."""
+    await bench.channel.send(bench.message())
+    await bench.channel.send(bench.message(answer=None, purpose=Purpose.ROLE))
+    with_answer, without = bench.fake.accepted
+    assert LINK in str(with_answer) or "answer/voice/TOKEN-of-alice" in str(with_answer)
+    assert "TOKEN" not in str(without)
+
+
+async def test_hostile_and_endless_text_goes_out_tamed(bench: Bench) -> None:
+    """Markup, control characters and 7,000 letters are taken by a vendor that refuses all of them."""
+    subject = "checkout-17 SEV1 " + HOSTILE.replace("\x00", "").replace("\x1b", "")
+    text = HOSTILE
+    await bench.channel.send(bench.message(subject=subject, text=text, html=None))
+    assert len(bench.fake.accepted) == 1
+
+
+async def test_a_text_of_nothing_is_a_page_all_the_same(bench: Bench) -> None:
+    """A template that yields no text must not cost the page."""
+    await bench.channel.send(bench.message(text="", html=None))
+    assert len(bench.fake.accepted) == 1
 
 
 @pytest.mark.parametrize(
@@ -77,68 +133,176 @@ async def test_a_message_that_is_taken_yields_a_receipt(rig: Rig) -> None:
     ],
 )
 async def test_a_refusal_is_sorted_by_whether_it_may_pass(
-    rig: Rig, status: int, reason: DeliveryReason, retryable: bool
+    bench: Bench, status: int, reason: DeliveryReason, retryable: bool
 ) -> None:
     """What may succeed later is retried, what stays wrong is not; no attempt retries by itself."""
-    rig.fake.status = status
-    error = await _error(rig)
-    assert (error.reason, error.retryable, rig.fake.calls) == (reason, retryable, 1)
-    assert KEY not in error.detail
+    bench.fake.status = status
+    error = await _error(bench)
+    assert (error.reason, error.retryable, bench.fake.calls) == (reason, retryable, 1)
+    assert not isinstance(error, AnswerLostError)
+    assert str(status) in error.detail
+
+
+@pytest.mark.parametrize("name", sorted(name for name in RIGS if RIGS[name].wrong_secret))
+async def test_a_wrong_key_is_unauthorised(name: str) -> None:
+    """A vendor that does not know us is not asked again."""
+    with RIGS[name].fake() as fake:
+        bench = Bench(name, fake, **RIGS[name].wrong_secret)
+        error = await _error(bench)
+        await bench.aclose()
+    assert (error.reason, error.retryable) == (DeliveryReason.UNAUTHORISED, False)
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("99999", 3600.0), ("soon", None)])
 async def test_the_wait_that_a_vendor_asks_for_is_handed_on(
-    rig: Rig, value: str, seconds: float | None
+    bench: Bench, value: str, seconds: float | None
 ) -> None:
     """Retry-After of a 429 reaches whoever retries; nonsense in it is ignored."""
-    rig.fake.status, rig.fake.headers = 429, {"Retry-After": value}
-    assert (await _error(rig)).retry_after_seconds == seconds
+    bench.fake.status, bench.fake.headers = 429, {"Retry-After": value}
+    assert (await _error(bench)).retry_after_seconds == seconds
 
 
-async def test_a_date_as_retry_after_is_understood(rig: Rig) -> None:
+async def test_a_date_as_retry_after_is_understood(bench: Bench) -> None:
     """Retry-After may be a date; one that has passed means now."""
-    rig.fake.status, rig.fake.headers = 429, {"Retry-After": "Mon, 23 Nov 2020 10:00:00 GMT"}
-    assert (await _error(rig)).retry_after_seconds == 0.0
+    bench.fake.status = 429
+    bench.fake.headers = {"Retry-After": "Mon, 23 Nov 2020 10:00:00 GMT"}
+    assert (await _error(bench)).retry_after_seconds == 0.0
 
 
-async def test_a_vendor_that_hangs_is_given_up_in_time(rig: Rig) -> None:
-    """A hung vendor costs the timeout, and may have taken the message."""
-    rig.fake.mood = "hang"
+@pytest.mark.parametrize("mood", ["hang", "drip", "accept_then_hang"])
+async def test_a_vendor_without_an_answer_is_given_up_in_time(bench: Bench, mood: str) -> None:
+    """A vendor that hangs, or that sends a byte at a time, costs the timeout and may have taken it."""
+    bench.fake.mood = mood
     started = time.monotonic()
-    error = await _error(rig)
+    error = await _error(bench)
     assert time.monotonic() - started < 2
     assert (error.reason, error.retryable) == (DeliveryReason.TIMED_OUT, True)
     assert isinstance(error, AnswerLostError)
 
 
-async def test_a_hung_vendor_does_not_hold_up_other_messages(rig: Rig) -> None:
+async def test_a_hung_vendor_does_not_hold_up_other_messages(bench: Bench) -> None:
     """Forty calls that hang at once all end in about the time of one."""
-    rig.fake.mood = "hang"
+    bench.fake.mood = "hang"
     started = time.monotonic()
-    await asyncio.gather(*(_error(rig) for _ in range(40)))
+    await asyncio.gather(*(_error(bench) for _ in range(40)))
     assert time.monotonic() - started < 3
 
 
-async def test_a_connection_that_drops_may_have_delivered(rig: Rig) -> None:
+@pytest.mark.parametrize("mood", ["drop", "accept_then_drop"])
+async def test_a_connection_that_drops_may_have_delivered(bench: Bench, mood: str) -> None:
     """A connection closed without an answer is retried, and says that it may have gone out."""
-    rig.fake.mood = "drop"
-    error = await _error(rig)
+    bench.fake.mood = mood
+    error = await _error(bench)
     assert (error.reason, error.retryable) == (DeliveryReason.UNREACHABLE, True)
     assert isinstance(error, AnswerLostError)
 
 
-async def test_a_redirect_is_not_followed(rig: Rig) -> None:
+async def test_a_redirect_is_not_followed(bench: Bench) -> None:
     """The key never travels to another address, and a redirect is no success."""
-    rig.fake.status, rig.fake.headers = 302, {"Location": f"{rig.fake.url}/elsewhere"}
-    error = await _error(rig)
+    bench.fake.status, bench.fake.headers = 302, {"Location": f"{bench.fake.url}/elsewhere"}
+    error = await _error(bench)
     assert (error.reason, error.retryable) == (DeliveryReason.REJECTED, False)
 
 
-async def test_a_port_that_nobody_listens_on_is_unreachable() -> None:
+@pytest.mark.parametrize("name", sorted(name for name in RIGS if RIGS[name].names_its_messages))
+@pytest.mark.parametrize("body", ["<html>Log in</html>", "[]", '{"status": "fine"}'])
+async def test_a_success_of_something_else_is_none(name: str, body: str) -> None:
+    """A login page or a proxy that says 200 has paged nobody; it is tried again."""
+    async with at_the_bench(name) as bench:
+        bench.fake.status, bench.fake.body = 200, body
+        error = await _error(bench)
+        assert not error.reason.startswith("sent")
+        assert isinstance(error, AnswerLostError) or name == "slack"
+
+
+@pytest.mark.parametrize("name", sorted(RIGS))
+async def test_a_port_that_nobody_listens_on_is_unreachable(name: str) -> None:
     """A refused connection certainly delivered nothing, and is retried."""
-    url = f"http://127.0.0.1:{closed_port()}"
-    settings = {"sendgrid_api_key": KEY, "sendgrid_base_url": url, "sendgrid_timeout": 2}
-    with pytest.raises(DeliveryError) as caught:
-        await EmailChannel(EmailSettings.model_validate(settings)).send(an_outgoing())
-    assert (caught.value.reason, caught.value.retryable) == (DeliveryReason.UNREACHABLE, True)
-    assert not isinstance(caught.value, AnswerLostError)
+    async with at_the_bench(name, f"http://127.0.0.1:{closed_port()}") as bench:
+        error = await _error(bench)
+    assert (error.reason, error.retryable) == (DeliveryReason.UNREACHABLE, True)
+    assert not isinstance(error, AnswerLostError)
+
+
+@pytest.mark.parametrize("name", sorted(RIGS))
+async def test_a_name_that_does_not_resolve_is_unreachable(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS that knows no such host certainly delivered nothing, and is retried."""
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host in ("vendor.test", b"vendor.test"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    async with at_the_bench(name, "http://vendor.test:8080") as bench:
+        error = await _error(bench)
+    assert (error.reason, error.retryable) == (DeliveryReason.UNREACHABLE, True)
+    assert not isinstance(error, AnswerLostError)
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can set a variable does not get to read the pages."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        for variable in (name, name.lower()):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port()}")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    await bench.channel.send(bench.message())
+    assert len(bench.fake.accepted) == 1
+
+
+@pytest.mark.parametrize("name", sorted(RIGS))
+async def test_a_proxy_that_was_named_on_purpose_is_used(name: str) -> None:
+    """With TOCSIN_CHANNEL_PROXY nothing goes past it: a proxy that is down is a vendor out of reach."""
+    proxy = f"http://127.0.0.1:{closed_port()}"
+    async with at_the_bench(name, tocsin_channel_proxy=proxy) as bench:
+        error = await _error(bench)
+        assert bench.fake.calls == 0
+    assert (error.reason, error.retryable) == (DeliveryReason.UNREACHABLE, True)
+
+
+async def test_no_secret_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Keys, answer tokens and passwords in contacts stand in no log, at any level, and in no error."""
+    caplog.set_level(logging.DEBUG)
+    message = bench.message()
+    await bench.channel.send(message)
+    told = [repr(message.answer), repr(bench.channel)]
+    for status, mood in ((401, "answer"), (500, "answer"), (0, "drop"), (0, "hang")):
+        bench.fake.status, bench.fake.mood = status, mood
+        error = await _error(bench)
+        told += [error.detail, repr(error), str(error)]
+    for secret in (bench.rig.secret, "TOKEN-of-alice"):
+        assert secret not in caplog.text
+        assert secret not in "\n".join(told)
+
+
+@pytest.mark.parametrize("name", sorted(CHANNELS))
+@pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "3600", "never"])
+def test_no_call_may_last_for_ever(name: str, seconds: str) -> None:
+    """Each channel has a timeout of its own, which is finite and not longer than a minute."""
+    settings = CHANNELS[name].settings
+    timeouts = [variable for variable in settings.variables() if variable.endswith("_TIMEOUT")]
+    assert timeouts, f"channel {name} has no timeout"
+    with pytest.raises(ValidationError):
+        settings.from_environment(dict.fromkeys(timeouts, seconds))
+
+
+@pytest.mark.parametrize("name", sorted(CHANNELS))
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://host", "host", "https://", "https://user:pw@host/"]
+)
+def test_a_vendor_is_reached_by_http_only(name: str, url: str) -> None:
+    """A base URL is http or https and holds no password; nothing of a wrong one is shown."""
+    settings = CHANNELS[name].settings
+    for variable in settings.variables():
+        if variable.endswith("_BASE_URL") or variable == "TOCSIN_CHANNEL_PROXY":
+            if variable == "TOCSIN_CHANNEL_PROXY" and url.startswith("https://user"):
+                continue  # a proxy may want a password
+            with pytest.raises(ValidationError) as caught:
+                settings.from_environment({variable: url})
+            assert "user:pw" not in str(caught.value)

@@ -9,9 +9,10 @@ import pytest
 
 from activities.channels import ChannelSettingsError, build_channels
 from activities.channels.base import AnswerLostError
-from activities.channels.email import EmailChannel, EmailSettings, smtp_options
+from activities.channels.email import EmailChannel, EmailSettings, smtp_options, with_answer
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
+from tests.activities.channels.rigs import ANSWER
 from tests.fakes.organisation import an_outgoing
 from tests.fakes.sendgrid import KEY, SendGridFake, closed_port, sendgrid_fake
 from tests.fakes.smtp import SmtpFake, smtp_fake
@@ -54,6 +55,30 @@ async def test_sendgrid_holds_key_text_and_html(sendgrid: SendGridFake) -> None:
             "custom_args": {"idempotency_key": an_outgoing().key, "incident": "checkout-17"},
         }
     ]
+
+
+async def test_a_page_by_mail_has_its_link_in_text_and_html(
+    sendgrid: SendGridFake, smtp: SmtpFake
+) -> None:
+    """Both ways and both parts carry the link for acknowledging, escaped where it stands."""
+    answer = ANSWER.model_copy(update={"url": "http://tocsin.test/answer/a?b=1&c=2"})
+    html = "<html><body><p>Card payments are refused</p></body></html>"
+    message = an_outgoing(answer=answer, html=html)
+    await _channel(sendgrid_api_key=KEY, sendgrid_base_url=sendgrid.url).send(message)
+    await _channel(smtp_url=smtp.url).send(message)
+    text, page = (part["value"] for part in sendgrid.accepted[0]["content"])
+    assert text.startswith("Card payments are refused\n")
+    assert "Acknowledge checkout-17: http://tocsin.test/answer/a?b=1&c=2\n" in text
+    assert '<a href="http://tocsin.test/answer/a?b=1&amp;c=2"' in page
+    assert page.endswith("</body></html>")
+    body = smtp.taken[0].get_body(("plain",))
+    assert body is not None
+    assert "http://tocsin.test/answer/a?b=1&c=2" in body.get_content()
+
+
+def test_a_mail_without_an_answer_is_as_it_was() -> None:
+    """Nothing is added to a message that nobody has to acknowledge."""
+    assert with_answer(an_outgoing()) == an_outgoing()
 
 
 async def test_a_wrong_key_is_unauthorised(sendgrid: SendGridFake) -> None:

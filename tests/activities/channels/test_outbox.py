@@ -37,6 +37,8 @@ def test_a_message_is_one_file_with_every_field(outbox: Outbox) -> None:
         "idempotency_key": "checkout-17/p1/r1/s1/alice/email-0",
         "state": "sent",
         "detail": "by SMTP",
+        "bundle": None,
+        "bundle_incidents": [],
     }
 
 

@@ -137,7 +137,8 @@ def test_the_policy_that_is_followed_already_is_no_fact() -> None:
 
 def test_another_policy_pages_at_once_and_the_old_one_nothing_more() -> None:
     """While nobody has acknowledged, the new plan begins; the old one's failing page is forgotten."""
-    story = Story(outside=Outside(broken={("alice", "email"): "retryable"}))
+    broken = {(person, "email"): "retryable" for person in ("alice", "bob", "carol")}
+    story = Story(outside=Outside(broken=broken))
     story.wait(minutes(1))
     apply(story, escalation=a_plan((["person:dana"], 0)))
     story.outside.broken.clear()

@@ -90,6 +90,18 @@ def a_policy() -> dict[str, Any]:
             }
         },
         "roles": {"liaison": {"title": "Liaison"}},
+        "maintenance": {
+            "windows": {
+                "move": {
+                    "services": ["checkout"],
+                    "from": "2026-11-28T22:00",
+                    "to": "2026-11-29T02:00",
+                    "timezone": "Europe/Berlin",
+                    "reason": "the database moves",
+                }
+            }
+        },
+        "heartbeats": {"backup": {"every": "1d", "service": "checkout", "severity": "SEV2"}},
     }
 
 
@@ -116,6 +128,8 @@ ROTATION = "schedules.payments.rotations.0"
 HOLIDAYS = "schedules.payments.holidays"
 STEP = "escalation_policies.payments.steps.1"
 MAP = "integrations.prometheus.map"
+WINDOW = "maintenance.windows.move"
+BACKUP = "heartbeats.backup"
 
 WRONG_NAMES = [
     ("teams.payments.members.1", "bobb", "bob"),
@@ -197,7 +211,7 @@ WRONG_VALUES = [
     ("services.checkout.depends_on", ["database", "database"], "twice"),
     ("teams.payments.members", ["alice", "alice"], "twice"),
     (f"{STEP}.page", ["person:carol", "person:carol"], "twice"),
-    (f"{STEP}.page.0", "team:", "team:T, person:P or schedule:S"),
+    (f"{STEP}.page.0", "team:", "team:T, person:P, schedule:S"),
     (f"{STEP}.after", "5 minutes", "30s, 5m, 2h or 3d"),
     (f"{STEP}.after", 300, "30s, 5m, 2h or 3d"),
     (f"{STEP}.after", "99999999999999w", "longer than"),
@@ -222,7 +236,22 @@ WRONG_VALUES = [
     ("integrations.prometheus.key", 4711, "env:NAME or file:PATH"),
     ("limits", {"exhausted_every": "0s"}, "at least 1s"),
     ("severities", {}, "at least 1"),
-    ("maintenance", 5, "section of names"),
+    ("maintenance", 5, "section with fields among windows"),
+    ("maintenance", {"windows": 5}, "section of names"),
+    ("maintenance", {"window": {}}, "unknown field"),
+    (f"{WINDOW}.services", "everything", "a list such as"),
+    (f"{WINDOW}.services", ["chekout"], "unknown service"),
+    (f"{WINDOW}.to", "2026-11-28T21:00", "ends before it begins"),
+    (f"{WINDOW}.from", "2026-11-28T21:00Z", "wall time"),
+    (f"{WINDOW}.timezone", "Europe/Berln", "unknown time zone"),
+    (f"{WINDOW}.reason", "", "must not be empty"),
+    ("heartbeats", {"back up": {"every": "5m", "service": "checkout"}}, "blanks, slashes"),
+    (f"{BACKUP}.every", "0s", "at least 1s"),
+    (f"{BACKUP}.every", "daily", "30s, 5m, 2h or 3d"),
+    (f"{BACKUP}.service", "chekout", "unknown service"),
+    (f"{BACKUP}.severity", "SEV9", "unknown severity"),
+    (f"{BACKUP}.on_return", "reslove", "resolve or stay"),
+    (f"{BACKUP}.gracee", "1m", "unknown field"),
 ]
 
 

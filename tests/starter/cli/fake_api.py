@@ -144,9 +144,33 @@ class FakeApi:
                 return 200, {"service": service, "at": ago(), "steps": steps}
             case ["oncall", "gaps"]:
                 return 200, {"gaps": [{"schedule": "night", "from": ago(), "to": ago()}]}
+            case ["oncall", "load"]:
+                alice = {"person": "alice", "name": "Alice", "pages": 9, "at_night": 4, "incidents": 5,
+                         "per_shift": 3, "pages_per_shift": 6, "is_over": True}  # fmt: skip
+                return 200, {"from": ago(), "to": ago(), "limit": 2, "people": [alice]}
+            case ["oncall", "overrides"]:
+                made = {
+                    "id": "o1",
+                    "schedule": "payments",
+                    "what": "bob for alice",
+                    "swap": None,
+                    "starts_at": ago(),
+                    "ends_at": ago(hours=-7),
+                    "made_by": "carol",
+                }
+                off = {"person": "bob", "channel": "sms", "enabled": False, "actor": "bob"}
+                return 200, {"overrides": [made, made | {"id": None}], "contacts": [off]}
             case ["oncall", schedule]:
                 shift = {"person": "alice", "from": ago(), "to": ago(hours=-7)}
                 return 200, {"schedule": schedule, "shifts": [shift]}
+            case ["maintenance"]:
+                window = {"service": "checkout", "id": "m1", "to": ago(hours=-1), "reason": "r"}
+                return 200, {"windows": [window], "unanswered": []}
+            case ["heartbeats"]:
+                late = {"name": "backup", "state": "late", "last_beat": ago(hours=2), "due_at": None,
+                        "late_since": ago(hours=1), "every": "1h", "grace": "1m",
+                        "service": "checkout"}  # fmt: skip
+                return 200, {"heartbeats": [late]}
             case ["policy"]:
                 people = {"alice": {}, "bob": {}}
                 return 200, {"version": "3f1c", "fault": None, "policy": {"people": people}}
@@ -201,8 +225,19 @@ class FakeApi:
                 case ["oncall", "test"]:
                     sent = {"recipient": "person:alice", "channel": "email", "state": "sent"}
                     return 200, {"person": body["person"], "deliveries": [sent]}
-                case ["oncall", schedule, "overrides"]:
-                    return 201, {"schedule": schedule, "override": body}
+                case ["oncall", "overrides", number, "remove"]:
+                    return 200, {"removed": [number], "warnings": [], "copied": True}
+                case ["oncall", "people", _, "contacts"]:
+                    said = ["bob has no other contact: nothing reaches them now"]
+                    return 200, {"warnings": said, "copied": False}
+                case ["oncall", schedule, "swaps"]:
+                    pair = [{"id": one, "person": "bob", "instead_of": "alice", "from": "x",
+                             "to": "y"} for one in ("o2", "o3")]  # fmt: skip
+                    return 201, {"schedule": schedule, "overrides": pair, "copied": True}
+                case ["oncall", schedule, "temporary" | "overrides"]:
+                    return 201, {"id": "o1", "schedule": schedule, "copied": True, "warnings": []}
+                case ["maintenance"]:
+                    return 201, {"service": body["service"], "id": "m1", "to": body["to"]}
                 case ["policy", "reload"]:
                     return 200, {"version": "3f1d"}
                 case ["policy", "explain"]:
@@ -213,6 +248,12 @@ class FakeApi:
             listed = [{"pointer": p.where, "detail": p.detail, "near": list(p.near)}
                       for p in error.problems()]  # fmt: skip
             return problem(422, str(error), errors=listed)
+        return problem(404, f"no such route: {request.path}")
+
+    def _delete(self, parts: list[str], request: Request) -> tuple[int, Any]:
+        match parts:
+            case ["maintenance", service, window]:
+                return 200, {"service": service, "id": window, "state": "removed"}
         return problem(404, f"no such route: {request.path}")
 
 
@@ -263,7 +304,7 @@ class FakeServer:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = _serve
+            do_GET = do_POST = do_DELETE = _serve
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

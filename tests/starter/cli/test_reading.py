@@ -16,7 +16,12 @@ READS = [
     ("timeline checkout-17", "/api/v1/incidents/checkout-17/timeline"),
     ("oncall now --service checkout", "/api/v1/oncall"),
     ("oncall schedule payments", "/api/v1/oncall/payments"),
+    ("oncall schedule payments --days 30", "/api/v1/oncall/payments"),
     ("oncall gaps --days 14", "/api/v1/oncall/gaps"),
+    ("oncall override list", "/api/v1/oncall/overrides"),
+    ("oncall load --days 14", "/api/v1/oncall/load"),
+    ("maintenance list --service checkout", "/api/v1/maintenance"),
+    ("heartbeats", "/api/v1/heartbeats"),
     ("postmortem show checkout-17", "/api/v1/incidents/checkout-17/postmortem"),
     ("policy show", "/api/v1/policy"),
 ]
@@ -190,3 +195,11 @@ def test_the_policy_in_force_is_named_by_its_hash(tocsin: Tocsin, api: FakeApi) 
     api.next_answer = (200, {"version": "3f1c", "fault": None, "policy": sections})
     out = tocsin("policy", "show").out
     assert out.split() == ["version", "3f1c", "fault", "-", "people", "alice,", "bob"]
+
+
+def test_a_desk_that_does_not_answer_is_named(tocsin: Tocsin, api: FakeApi) -> None:
+    """A list of windows that may lack some says whose."""
+    api.next_answer = 200, {"windows": [], "unanswered": ["search"]}
+    result = tocsin("maintenance", "list")
+    assert result.out == "no maintenance\n"
+    assert "not answered for: search" in result.err

@@ -16,7 +16,9 @@ ID = "checkout-17"
 AT, WIRE = "2026-11-24T02:10:00+01:00", "2026-11-24T01:10:00Z"
 
 COMMAND_CASES: list[tuple[str, str, dict[str, object]]] = [
-    (f"ack {ID} --as alice", "acknowledge", {"actor": "alice"}),
+    (f"ack {ID} --as alice", "acknowledge", {"actor": "alice", "via": "cli"}),
+    (f"ack {ID} --page {ID}/p1/r1/s1/alice/sms-0 --as alice", "acknowledge",
+     {"actor": "alice", "via": "cli", "page": f"{ID}/p1/r1/s1/alice/sms-0"}),
     (
         f"assess {ID} --customer-impact c --employee-impact e --symptoms s --affected some"
         f" --affected-count 7 --started-at {AT} --support-cases 3 --factor data-loss --factor heat"
@@ -103,8 +105,37 @@ OTHER_CASES: list[tuple[str, str, str, object]] = [
      "POST", "/api/v1/oncall/payments/overrides",
      {"from": "2026-12-24T18:00:00Z", "to": "2026-12-25T09:00:00Z", "person": "bob",
       "instead_of": "alice", "actor": "alice"}),
+    ("oncall override add payments --person bob --also --from 2026-12-24T18:00Z"
+     " --to 2026-12-25T09:00Z",
+     "POST", "/api/v1/oncall/payments/overrides",
+     {"from": "2026-12-24T18:00:00Z", "to": "2026-12-25T09:00:00Z", "person": "bob",
+      "also": True}),
+    ("oncall override remove o7 --as bob", "POST", "/api/v1/oncall/overrides/o7/remove",
+     {"actor": "bob"}),
+    ("oncall swap payments alice bob --from 2026-12-24T18:00Z --to 2026-12-25T09:00Z"
+     " --back-from 2026-12-31T18:00Z --back-to 2027-01-01T09:00Z",
+     "POST", "/api/v1/oncall/payments/swaps",
+     {"person": "alice", "with": "bob", "from": "2026-12-24T18:00:00Z",
+      "to": "2026-12-25T09:00:00Z", "return_from": "2026-12-31T18:00:00Z",
+      "return_to": "2027-01-01T09:00:00Z"}),
+    ("oncall temporary payments --from 2026-12-24T18:00Z --to 2026-12-25T09:00Z"
+     " --shift dana,,2026-12-24T23:00Z --shift bob",
+     "POST", "/api/v1/oncall/payments/temporary",
+     {"from": "2026-12-24T18:00:00Z", "to": "2026-12-25T09:00:00Z",
+      "shifts": [
+          {"person": "dana", "from": "2026-12-24T18:00:00Z", "to": "2026-12-24T23:00:00Z"},
+          {"person": "bob", "from": "2026-12-24T18:00:00Z", "to": "2026-12-25T09:00:00Z"},
+      ]}),
+    ("oncall contact bob sms --off", "POST", "/api/v1/oncall/people/bob/contacts",
+     {"channel": "sms", "enabled": False}),
     ("oncall test alice --as bob", "POST", "/api/v1/oncall/test",
      {"person": "alice", "actor": "bob"}),
+    ("maintenance add checkout --reason r --from 2026-12-24T18:00Z --to 2026-12-24T19:00Z --as bob",
+     "POST", "/api/v1/maintenance",
+     {"service": "checkout", "from": "2026-12-24T18:00:00Z", "to": "2026-12-24T19:00:00Z",
+      "reason": "r", "actor": "bob"}),
+    ("maintenance remove checkout m1 --as bob", "DELETE", "/api/v1/maintenance/checkout/m1",
+     {"actor": "bob"}),
     ("policy reload", "POST", "/api/v1/policy/reload", {}),
     ("status-page publish", "POST", "/api/v1/status-page/publish", {}),
 ]  # fmt: skip

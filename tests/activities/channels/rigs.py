@@ -1,0 +1,135 @@
+"""Every channel in front of a fake of its vendor. A new channel gets an entry in `RIGS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+from activities.channels import CHANNELS
+from activities.channels.base import Answer, Channel, Outgoing
+from tests.fakes import apprise_target, ntfy, sendgrid, slack, twilio
+from tests.fakes.organisation import an_outgoing
+
+LINK = "http://tocsin.test/answer/TOKEN-of-alice"
+ANSWER = Answer(
+    url=LINK,
+    code="checkout-17",
+    token="TOKEN-of-alice",
+    receipt_url="http://tocsin.test/answer/receipt/TOKEN-of-alice",
+    voice_url="http://tocsin.test/answer/voice/TOKEN-of-alice",
+)
+SECONDS = 0.4
+"""Timeout of every channel under test."""
+
+
+class Rig(NamedTuple):
+    """How one channel is set up before its fake."""
+
+    fake: Callable[[], AbstractContextManager[Any]]
+    settings: Callable[[str], dict[str, Any]]
+    """For a vendor at an address."""
+    to: Callable[[str], str]
+    """A contact's address, for a vendor at an address."""
+    secret: str
+    wrong_secret: dict[str, Any]
+    """Settings with a key that the vendor does not know; empty where it stands in the contact."""
+    names_its_messages: bool = True
+    """Whether a success without an id of the vendor's is none."""
+
+
+def _twilio(url: str) -> dict[str, Any]:
+    return {
+        "twilio_account_sid": twilio.ACCOUNT,
+        "twilio_auth_token": twilio.TOKEN,
+        "twilio_from": twilio.OURS,
+        "twilio_base_url": url,
+        "twilio_timeout": SECONDS,
+    }
+
+
+def _always(value: str) -> Callable[[str], str]:
+    return lambda url: value
+
+
+RIGS: dict[str, Rig] = {
+    "email": Rig(
+        sendgrid.sendgrid_fake,
+        lambda url: {
+            "sendgrid_api_key": sendgrid.KEY,
+            "sendgrid_base_url": url,
+            "sendgrid_timeout": SECONDS,
+        },
+        _always("alice@example.com"),
+        sendgrid.KEY,
+        {"sendgrid_api_key": "SG.wrong"},
+        names_its_messages=False,
+    ),
+    "sms": Rig(
+        twilio.twilio_fake,
+        _twilio,
+        _always("+4915550001"),
+        twilio.TOKEN,
+        {"twilio_auth_token": "wrong"},
+    ),
+    "voice": Rig(
+        twilio.twilio_fake,
+        _twilio,
+        _always("+4915550001"),
+        twilio.TOKEN,
+        {"twilio_auth_token": "wrong"},
+    ),
+    "ntfy": Rig(
+        ntfy.ntfy_fake,
+        lambda url: {
+            "ntfy_base_url": url,
+            "ntfy_token": ntfy.TOKEN,
+            "ntfy_timeout": SECONDS,
+        },
+        _always("alice-k7Qz3w"),
+        ntfy.TOKEN,
+        {"ntfy_token": "tk_wrong"},
+    ),
+    "slack": Rig(
+        slack.slack_fake,
+        lambda url: {
+            "slack_bot_token": slack.TOKEN,
+            "slack_base_url": url,
+            "slack_timeout": SECONDS,
+        },
+        _always("U02ABCDEF"),
+        slack.TOKEN,
+        {"slack_bot_token": "xoxb-wrong"},
+    ),
+    "apprise": Rig(
+        apprise_target.apprise_target,
+        lambda url: {"apprise_schemas": "json", "apprise_timeout": SECONDS},
+        apprise_target.contact_url,
+        apprise_target.PASSWORD,
+        {},
+        names_its_messages=False,
+    ),
+}
+
+
+class Bench:
+    """A channel under test: its fake, and messages for it.
+
+    Args:
+        url: where the channel believes its vendor to be, if not at the fake.
+    """
+
+    def __init__(self, name: str, fake: Any, url: str = "", **settings: Any) -> None:
+        self.name, self.fake, self.rig = name, fake, RIGS[name]
+        self._url = url or fake.url
+        registered = CHANNELS[name]
+        wanted = self.rig.settings(self._url) | settings
+        self.channel: Channel = registered.channel(registered.settings.model_validate(wanted))
+
+    def message(self, **changes: Any) -> Outgoing:
+        to = self.rig.to(self._url)
+        return an_outgoing(**{"channel": self.name, "to": to, "answer": ANSWER} | changes)
+
+    async def aclose(self) -> None:
+        """Close what the channel keeps open."""
+        await self.channel.aclose()
