@@ -14,7 +14,7 @@ from tests.fakes.sendgrid import SendGridFake
 from tests.system import System, eventually, never
 
 LADDERS = {
-    "outage": [("ann", "0s"), ("bob", "7s"), ("cyd", "1s"), ("dan", "2s"), ("eve", "10m")],
+    "outage": [("ann", "0s"), ("bob", "7s"), ("cyd", "1s"), ("dov", "2s"), ("eve", "10m")],
     "notes": [("fay", "0s")],
     "intake": [("fay", "0s")],
 }
@@ -90,7 +90,7 @@ def test_escalations_due_while_temporal_is_dead_page_the_step_due_now_once_and_l
         )
         assert [(f["data"]["person"], f["data"]["late"]) for f in sent] == [
             ("ann", False),
-            ("dan", True),
+            ("dov", True),
         ]
         assert set(sent[1]["data"]["together_with"]) == set(incidents) - {incident}
         skipped = [
@@ -98,7 +98,7 @@ def test_escalations_due_while_temporal_is_dead_page_the_step_due_now_once_and_l
             for fact in system.facts(incident, "step_skipped")
         ]
         assert skipped == [(2, "overtaken"), (3, "overtaken")]
-    told = [call for call in vendor.log if call.to == "dan@example.com"]
+    told = [call for call in vendor.log if call.to == "dov@example.com"]
     assert len(told) == 1, "a burst after the outage"
     assert "late" in told[0].subject.lower()
     before = len(vendor.log)
