@@ -36,14 +36,14 @@ class DeskActivities:
 
     @activity.defn(name="hand_alerts")
     async def hand_alerts(self, request: contract.HandAlerts) -> bool:
-        """Give alerts to an open incident, which takes each key once; False when it is there no more.
+        """Give alerts to an open incident, which takes each batch once; False when it is there no more.
 
         Raises:
             RPCError: Temporal did not take them, or did not say. Retried, which delivers nothing twice.
         """
         incident = self._client.get_workflow_handle(request.incident_id)
         try:
-            await incident.signal("alerts", args=[request.alerts, request.key])
+            await incident.signal("alerts", request.batches)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False

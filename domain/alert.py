@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, PrivateAttr, model_validator
 
@@ -60,12 +60,32 @@ class Alert(BaseModel):
         return self
 
 
+class AlertBatch(BaseModel):
+    """Alerts of one report for one incident."""
+
+    key: str = ""
+    """Of this handing over: an incident takes each once. Empty: nobody says that it could come twice."""
+    alerts: list[Alert]
+
+
 class AlertState(BaseModel):
     """What the incident keeps of each alert that it holds."""
 
     status: AlertStatus
     severity: str
     count: int = 1
+
+
+def alert_batches(sent: Any) -> list[AlertBatch]:
+    """What an incident was sent: batches, or plain alerts as people and the first version send them.
+
+    Raises:
+        ValidationError: it is neither.
+        TypeError: it is no list.
+    """
+    if isinstance(sent, list) and all(isinstance(item, dict) and "alerts" in item for item in sent):
+        return [AlertBatch.model_validate(item) for item in sent]
+    return [AlertBatch(alerts=[Alert.model_validate(item) for item in sent])]
 
 
 def _is_repeat(alert: Alert, later: Alert) -> bool:

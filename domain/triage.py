@@ -7,12 +7,12 @@ incident's own answer: what it does not take comes back and is decided again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from domain.alert import Alert, AlertStatus
+from domain.alert import Alert, AlertBatch, AlertStatus
 from domain.maintaining import MadeWindows
 from domain.priority import rank_key
 
@@ -36,11 +36,41 @@ class OpenRef(BaseModel):
     keys: list[str] = []
     knows_all_keys: bool = True
     """False for one that a new desk has learnt of from the records."""
+    said: dict[str, str | None] = {}
+    """Severity by key, of the alerts that it last heard of as firing."""
+    handed_at: datetime | None = None
+    """When it was last given alerts."""
+    waiting: list[AlertBatch] = []
+    """Repeats that are held back a moment, so that in a storm they reach it together."""
 
     @property
     def may_hold_others(self) -> bool:
         """Whether it may hold an alert whose key is not in `keys`."""
         return not self.knows_all_keys or len(self.keys) >= KEYS_KEPT
+
+    def may_wait(self, alerts: Iterable[Alert], at: datetime, within: timedelta) -> bool:
+        """Whether alerts say nothing new to an incident that heard the same a moment ago."""
+        if self.handed_at is None or at - self.handed_at >= within:
+            return False
+        return all(
+            alert.status is AlertStatus.FIRING
+            and not alert.notes
+            and alert.key in self.said
+            and self.said[alert.key] == alert.severity
+            for alert in alerts
+        )
+
+    def take_waiting(self, batch: AlertBatch | None, at: datetime) -> list[AlertBatch]:
+        """What goes to the incident now: what was held back, and `batch` behind it."""
+        going = [*self.waiting, *([batch] if batch else [])]
+        self.waiting, self.handed_at = [], at
+        for alert in batch.alerts if batch else ():
+            self.said.pop(alert.key, None)
+            if alert.status is AlertStatus.FIRING:
+                self.said[alert.key] = alert.severity
+        while len(self.said) > KEYS_KEPT:
+            del self.said[next(iter(self.said))]
+        return going
 
     def remember(self, keys: Iterable[str]) -> None:
         self.keys = list(dict.fromkeys([*self.keys, *keys]))[-KEYS_KEPT:]

@@ -104,6 +104,9 @@ COPY_PATIENCE = timedelta(seconds=1.5)
 FEED_EVERY = timedelta(minutes=15)
 """How often calendar feeds are read anew."""
 
+REPEATS_EVERY = timedelta(milliseconds=250)
+"""In a storm an open incident hears of repeats this often; of what is new at once."""
+
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""
 

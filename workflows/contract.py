@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 from temporalio.common import Priority, SearchAttributeKey
 
 from domain.aggregate import Aggregate
-from domain.alert import Alert
+from domain.alert import Alert, AlertBatch
 from domain.bundling import HandedPage
 from domain.heartbeat import Definition, Heartbeat
 from domain.maintenance import Window
@@ -194,9 +194,7 @@ class HandAlerts(BaseModel):
     """Alerts for an open incident. Input of the activity `hand_alerts`."""
 
     incident_id: str
-    alerts: list[dict[str, Any]]
-    key: str
-    """Unique for each time that alerts are handed over."""
+    batches: list[AlertBatch]
 
 
 class FeedState(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from domain.alert import Alert
+from domain.alert import Alert, AlertBatch
 from domain.declaring import Declaration
 from domain.triage import Fold
 
@@ -28,7 +28,10 @@ class Inbox(BaseModel):
     key: str = ""
     """Of the declaration, the report or the hand-back."""
 
-    def key_for(self, incident: str, alerts: Sequence[Alert]) -> str:
-        """Business key of handing some of its alerts to an incident."""
+    is_reminder: bool = False
+    """No report: the time has come to hand over the repeats that were held back."""
+
+    def batch_for(self, incident: str, alerts: Sequence[Alert]) -> AlertBatch:
+        """Some of its alerts for an incident, under a key that is the same however often this is done."""
         ids = hashlib.sha256(" ".join(alert.id for alert in alerts).encode()).hexdigest()[:16]
-        return f"{incident}/{self.key}/{ids}"
+        return AlertBatch(key=f"{incident}/{self.key}/{ids}", alerts=list(alerts))

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from domain.aggregate import Clock, Effect, Fact
-    from domain.alert import Alert
+    from domain.alert import alert_batches
     from domain.alerts import take_alert
     from domain.clocks import INCIDENT_CLOCKS
     from domain.commands import COMMANDS
@@ -232,24 +232,24 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
     @workflow.signal(name="alerts", description="Alerts from the desk of this service")
     def take_alerts(self, *args) -> None:  # type: ignore[no-untyped-def]
         try:
-            alerts = [Alert.model_validate(item) for item in args[0]]
+            batches = alert_batches(args[0])
         except (ValidationError, IndexError, TypeError) as error:
             why = f"not a list of alerts: {error}"[:500]
             self.record(CommandRefused(command="alerts", why=why, sent=shown(args)), actor=OPERATOR)
             return
-        key = args[1] if len(args) > 1 and isinstance(args[1], str) else ""
-        if key and not self.subject.is_new_batch(key):
-            return
         not_taken = []
-        for alert in alerts:
-            if not self.subject.is_open:
-                # A cleared one too: the firing one that it clears may be on its way back already.
-                not_taken.append(alert.model_dump(mode="json"))
+        for batch in batches:
+            if batch.key and not self.subject.is_new_batch(batch.key):
                 continue
-            try:
-                self.record(*take_alert(self.subject, alert, workflow.now()))
-            except Exception as error:  # noqa: BLE001 - a bug must not park the incident
-                self.fault("alerts", error)
+            for alert in batch.alerts:
+                if not self.subject.is_open:
+                    # A cleared one too: the firing one that it clears may be on its way back already.
+                    not_taken.append(alert.model_dump(mode="json"))
+                    continue
+                try:
+                    self.record(*take_alert(self.subject, alert, workflow.now()))
+                except Exception as error:  # noqa: BLE001 - a bug must not park the incident
+                    self.fault("alerts", error)
         if not_taken:
             self.subject.hand_backs += 1
             key = f"{self.subject.id}/hand-back/{self.subject.hand_backs}"

@@ -29,13 +29,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows import activity_options as options
     from workflows import contract
     from workflows.details import desk_card
+    from workflows.handing_alerts import HandsAlerts
     from workflows.handlers import as_result, one_object, raw_text, refusal, shown, update_key
     from workflows.inbox import Inbox
     from workflows.maintenance import HoldsMaintenance
 
 
 @workflow.defn(name=contract.DESK)
-class ServiceDesk(HoldsMaintenance):
+class ServiceDesk(HoldsMaintenance, HandsAlerts):
     """Decides, for each report that comes in: a new incident, part of an open one, or nothing."""
 
     @workflow.init
@@ -51,6 +52,8 @@ class ServiceDesk(HoldsMaintenance):
     async def run(self, start: contract.DeskInput) -> None:
         if self._state.next_number is None:
             await self._learn_numbers()
+        if any(ref.waiting for ref in self._state.open.values()):
+            self._remind()
         while not self._may_roll():
             self._show()
             await workflow.wait_condition(lambda: self._has_work() or self._may_roll())
@@ -121,6 +124,9 @@ class ServiceDesk(HoldsMaintenance):
         if item.declaration is not None:
             await self._declare(item.declaration, item.key)
             return
+        if item.is_reminder:
+            await self._hand_over_repeats()
+            return
         joining: dict[str, list[Alert]] = {}
         raising: list[Alert] = []
         alerts = combine_repeats(item.alerts)
@@ -157,27 +163,6 @@ class ServiceDesk(HoldsMaintenance):
         related = item.related or getattr(decision, "related", None)
         origin = Origin(alerts=alerts, related=related, received_at=alerts[0].received_at)
         await self._start_incident(origin, "default", f"report/{alerts[0].id}")
-
-    async def _hand_to(self, incident: str, alerts: list[Alert], item: Inbox) -> None:
-        """Give alerts to an open incident; one that is gone is forgotten and they are decided again."""
-        request = contract.HandAlerts(
-            incident_id=incident,
-            alerts=[alert.model_dump(mode="json") for alert in alerts],
-            key=item.key_for(incident, alerts),
-        )
-        is_there: bool = await workflow.execute_local_activity(
-            "hand_alerts",
-            request,
-            result_type=bool,
-            summary=f"{len(alerts)} alerts to {incident}",
-            **options.STARTING,
-        )
-        if not is_there:
-            workflow.logger.info("incident %s is gone", incident)
-            self._state.settle(incident, [])
-            self._inbox.appendleft(
-                Inbox(alerts=alerts, fold=item.fold, related=incident, key=item.key)
-            )
 
     async def _declare(self, declaration: Declaration, key: str) -> None:
         if key in self._state.results:
@@ -313,7 +298,17 @@ class ServiceDesk(HoldsMaintenance):
             self._refuse("settled", f"{error}; sent: {shown(args)}")
             return
         if self._state.is_news(settled.incident, settled.seq):
+            held = self._state.open.get(settled.incident)
             self._state.settle(settled.incident, settled.keys)
+            for batch in held.waiting if held else ():
+                self._inbox.append(
+                    Inbox(
+                        alerts=batch.alerts,
+                        related=settled.incident,
+                        fold=self._state.fold,
+                        key=batch.key,
+                    )
+                )
         is_repeat = bool(settled.key) and self._state.has_seen(settled.key)
         if settled.alerts and not is_repeat:
             # At the end, although they were accepted earlier: see `Inbox`. A clearing that has overtaken

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.alert import AlertBatch
 from domain.triage import (
     KEYS_KEPT,
     SETTLED_KEPT,
@@ -168,3 +169,52 @@ def test_a_desk_travels_whole() -> None:
     desk.remember_result("k", {"id": "checkout-1"})
     desk.has_seen("b")
     assert DeskState.model_validate(desk.model_dump(mode="json")) == desk
+
+
+WAIT = timedelta(seconds=0.25)
+
+
+def test_a_mere_repeat_may_wait_a_moment_and_nothing_else_may() -> None:
+    """Held back is only what an incident heard the same, a moment ago; news goes at once."""
+    ref, first = a_ref(1), an_alert(key="cpu", severity="SEV2")
+    assert not ref.may_wait([first], T0, WAIT)  # it heard nothing yet
+    ref.take_waiting(AlertBatch(key="b1", alerts=[first]), T0)
+    soon = T0 + WAIT / 2
+    assert ref.may_wait([an_alert(key="cpu", severity="SEV2")], soon, WAIT)
+    assert not ref.may_wait([an_alert(key="cpu", severity="SEV2")], T0 + WAIT, WAIT)
+    assert not ref.may_wait([an_alert(key="cpu", severity="SEV1")], soon, WAIT)
+    assert not ref.may_wait([an_alert(key="disk", severity="SEV2")], soon, WAIT)
+    assert not ref.may_wait([cleared(key="cpu", severity="SEV2")], soon, WAIT)
+    odd = an_alert(key="cpu", severity="SEV2").model_copy(update={"notes": ["unread"]})
+    assert not ref.may_wait([odd], soon, WAIT)
+
+
+def test_what_waits_goes_before_what_is_new() -> None:
+    """A clearing does not overtake the repeats before it, and after it the alert is news again."""
+    ref, firing = a_ref(1), an_alert(key="cpu", severity="SEV2")
+    ref.take_waiting(AlertBatch(key="b1", alerts=[firing]), T0)
+    ref.waiting.append(AlertBatch(key="b2", alerts=[firing]))
+    going = ref.take_waiting(AlertBatch(key="b3", alerts=[cleared(key="cpu", severity="SEV2")]), T0)
+    assert [batch.key for batch in going] == ["b2", "b3"]
+    assert ref.waiting == []
+    assert not ref.may_wait([firing], T0, WAIT)
+
+
+def test_a_clearing_that_overtook_its_alert_follows_it() -> None:
+    """An alert that an incident gave back after its clearing was passed over clears as well."""
+    desk = a_desk()
+    clearing = cleared(key="cpu").model_copy(update={"received_at": T0 + timedelta(seconds=1)})
+    desk.pass_over(clearing)
+    firing = an_alert(key="cpu").model_copy(update={"received_at": T0})
+    assert desk.with_clearings([firing, an_alert(key="disk")])[:2] == [firing, clearing]
+    assert desk.with_clearings([firing]) == [firing]  # once
+    desk.pass_over(clearing)
+    later = firing.model_copy(update={"received_at": T0 + timedelta(seconds=2)})
+    assert desk.with_clearings([later]) == [later]  # it fired again since
+
+
+def test_a_desk_that_learnt_of_an_incident_hands_it_any_clearing() -> None:
+    """What the records say is open holds alerts that a new desk has never seen."""
+    learnt = a_ref(1).model_copy(update={"knows_all_keys": False})
+    assert decide(a_desk(learnt), cleared(key="cpu"), "service") == Join(incident="checkout-1")
+    assert decide(a_desk(a_ref(1)), cleared(key="cpu"), "service") == Ignore()
