@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from domain.alert import Alert
+from domain.alert import Alert, AlertStatus
 from domain.errors import TransitionError
 from domain.incident import Status
 from domain.names import nearest
@@ -22,6 +22,7 @@ from domain.timeline import Entry
 from records.database import RecordsUnavailableError
 from records.policy_store import PolicyStore
 from records.reads import TIMELINE_LIMIT
+from starter.hastening import Hastening
 from starter.page_check import PageCheck
 from starter.records_access import RecordsAccess, View
 from starter.temporal_link import (
@@ -75,6 +76,7 @@ class Gateway:
     ) -> None:
         self._link, self.records, self.policies = link, records, policies
         self.pager = pager
+        self._hastening = Hastening(link)
 
     @property
     def link(self) -> TemporalLink:
@@ -93,6 +95,7 @@ class Gateway:
         """
         key = key or str(uuid.uuid4())
         body, service = {**body, "key": key}, str(body["service"])
+        await self._hastening.before(service, is_urgent=True)
         try:
             answer = await self._link.update_desk(service, "declare", body, key)
         except NotAnsweredError:
@@ -163,6 +166,12 @@ class Gateway:
         batch = ReportBatch(
             key=key or str(uuid.uuid4()), alerts=list(alerts), fold=policy.service(service).fold
         )
+        worst, usual = next(iter(policy.severities)), policy.organisation.default_severity
+        is_urgent = any(
+            alert.status is AlertStatus.FIRING and (alert.severity or usual) == worst
+            for alert in alerts
+        )
+        await self._hastening.before(service, is_urgent=is_urgent)
         await self._link.signal_desk(service, "report", batch.model_dump(mode="json"))
 
     async def page_runs(self, incident_id: str) -> list[dict[str, Any]] | None:

@@ -120,7 +120,9 @@ class Texting:
         if len(meant) > 1:
             ids = ", ".join(one.id for one in meant)
             said = f"{asked.which} is not clear" if asked.which else "That page named several"
-            return f"{said}: you were paged for {ids}. Reply ACK with the whole id, or ACK ALL."
+            is_ack = asked.wish is Wish.ACK
+            do = "ACK with the whole id, or ACK ALL" if is_ack else "ESCALATE with the whole id"
+            return f"{said}: you were paged for {ids}. Reply {do}."
         if meant:
             return await self._act(asked.wish, meant[0])
         if asked.wish is Wish.ACK and is_incident_id(asked.which):
