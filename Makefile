@@ -3,6 +3,8 @@ PY ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# Processes that run the tests; 0 runs them in one, as a debugger wants it.
+JOBS ?= 3
 INSTALL_SELF := $(PIP) --no-deps --no-build-isolation -e .
 
 .PHONY: demo up test check e2e bench format lock openapi shots clean help
@@ -17,7 +19,7 @@ up: $(VENV)/.run ## the same system for real use, until Ctrl-C; state in var/
 	@$(BIN)/tocsin up
 
 test: $(VENV)/.test ## the test suite
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
 
 check: $(VENV)/.test ## format, lint, types
 	@$(BIN)/ruff format --check .

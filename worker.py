@@ -51,6 +51,7 @@ from records.policy_file import read_policy
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.writes import RecordsWriter
+from starter.event_loop import with_room
 from starter.intake import FORMATS
 from starter.logs import configure_logs
 from starter.security import (
@@ -264,6 +265,10 @@ def build_workers(
 
 async def run(settings: Settings, environment: dict[str, str], queue: str = "all") -> None:
     """Run until told to stop, waiting for Temporal for as long as it takes."""
+    await with_room(_run(settings, environment, queue))
+
+
+async def _run(settings: Settings, environment: dict[str, str], queue: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGINT, signal.SIGTERM):

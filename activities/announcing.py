@@ -78,9 +78,8 @@ class Announcer:
             log.exception("policy unreadable")
             detail = f"the policy cannot be read: {why(error)}"
             return without_policy(request.announcement, detail), ""
-        found = addressees(
-            request.announcement, request.incident, policy, self._postman, self._clock()
-        )
+        at = request.at or self._clock()
+        found = addressees(request.announcement, request.incident, policy, self._postman, at)
         return found, policy.organisation.name or "Tocsin"
 
     async def _deliver_all(

@@ -63,5 +63,6 @@ class FollowingUp:
             return policy.organisation.name, None
         pinned = slice_for(policy, str(incident["service"]), str(incident.get("type", "default")))
         cadence = getattr(pinned.level(str(incident["severity"])).update_every, request.audience)
-        at = self._clock() + cadence if cadence is not None else None
+        now = request.at or self._clock()
+        at = now + cadence if cadence is not None else None
         return policy.organisation.name, at.isoformat() if at else None

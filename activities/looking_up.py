@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from domain.policy.model import Policy
@@ -32,6 +33,7 @@ class OpenIncidents(Protocol):
     def open_for_services(self, services: Collection[str]) -> list[dict[str, Any]]: ...
     def highest_number(self, service: str) -> int: ...
     def incidents_of(self, person: str) -> list[OpenIncident]: ...
+    def last_page(self, person: str, incident: str) -> datetime | None: ...
 
 
 class RecordsLookUp:
@@ -62,6 +64,10 @@ class RecordsLookUp:
     async def incidents_of(self, person: str) -> list[OpenIncident]:
         """The open incidents that a person was paged for or manages. Raises as `open_incidents`."""
         return await self._within_limit(lambda: self._reader.incidents_of(person))
+
+    async def last_page(self, person: str, incident: str) -> datetime | None:
+        """When the last page of an incident left for a person. Raises as `open_incidents`."""
+        return await self._within_limit(lambda: self._reader.last_page(person, incident))
 
     async def highest_number(self, service: str) -> int:
         """The number of the service's latest incident. Raises as `open_incidents`."""

@@ -49,7 +49,7 @@ class PageResolving:
     """Read only, quick, and never raises: run as local activities of the workflows' own worker.
 
     Args:
-        clock: the time now, in UTC.
+        clock: the time now, in UTC; only for those who do not say it.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PageResolving:
         )
 
     async def _resolve(self, request: ResolvePage) -> ResolvedPage:
-        at = self._clock()
+        at = request.at or self._clock()
         _, policy = self._policy.current()
         faults: list[str] = []
         if request.wait_for_working_hours:
@@ -213,7 +213,7 @@ class PageSending:
         if self._answer_for is None:
             return None, ""
         try:
-            return self._answer_for(request, self._clock()), ""
+            return self._answer_for(request, request.at or self._clock()), ""
         except Exception as error:
             log.exception("no answer link could be made", key=request.key)
             return None, f"without a link to acknowledge: {why(error)}"

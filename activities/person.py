@@ -101,7 +101,8 @@ class BundleSending:
     async def send_bundle(self, request: SendBundle) -> BundleSent:
         """One attempt. Failure is an answer, with a delivery under each page's key."""
         if len(request.pages) == 1:
-            page = request.pages[0].page.model_copy(update={"attempt": request.attempt})
+            now = {"attempt": request.attempt, "at": request.at}
+            page = request.pages[0].page.model_copy(update=now)
             return BundleSent(deliveries=[await self._sending.send_page(page)])
         lead = request.pages[0].page
         try:
@@ -118,7 +119,7 @@ class BundleSending:
         capabilities = self._postman.capabilities().get(contact.channel)
         is_short = capabilities is not None and capabilities.max_chars is not None
         text, faults = bundle_text(self._renderer, organisation, pages, standing, is_short=is_short)
-        lead = pages[0].page
+        lead = pages[0].page.model_copy(update={"at": request.at})
         parts = tuple(
             Part(key=one.page.key, incident=one.page.incident_id, severity=one.page.severity)
             for one in pages

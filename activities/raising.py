@@ -123,7 +123,7 @@ class Raising:
         if run is not None and is_due and word_of_maintenance(incident, run, request.at) is None:
             key = f"{incident.id}/{run.step_key()}/resolve"
             answer = await self._resolving.resolve_page(
-                page_request(incident, run, key, late=False)
+                page_request(incident, run, key, request.at, late=False)
             )
             # An answer without anybody is asked for again by the incident, which deals with it.
             first = answer if answer.targets or answer.hold_until else None

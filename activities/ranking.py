@@ -15,7 +15,8 @@ from activities.person import HandingOver
 from domain.errors import DeliveryReason
 from domain.messages import Announced, Delivery, DeliveryState, Purpose
 from domain.person_pages import RankNotice
-from domain.priority import first_changed
+from domain.priority import first_changed, rank_key
+from records.database import RecordsUnavailableError
 from templates.renderer import Rendered, Renderer, TemplateFaultError
 from workflows import contract
 
@@ -61,8 +62,10 @@ class RankReviewing:
 
     @activity.defn(name="send_rank_notice")
     async def send_rank_notice(self, request: contract.SendRankNotice) -> Announced:
-        """One attempt at the word that another incident goes first now."""
+        """One attempt at the word that another incident goes first now, if that is still news."""
         notice = request.notice
+        if await self._is_no_news(request):
+            return Announced(deliveries=[])
         try:
             _, policy = self._policy.current()
             contacts = policy.people[request.person].contacts
@@ -90,6 +93,23 @@ class RankReviewing:
             )
         )
         return Announced(deliveries=[delivery])
+
+    async def _is_no_news(self, request: contract.SendRankNotice) -> bool:
+        """Whether yet another one goes first by now, or the one meant has paged them since.
+
+        First pages never pass through the entity of their person: only the ledger knows of them.
+        """
+        notice = request.notice
+        try:
+            mine = await self._records.incidents_of(request.person)
+            paged_at = await self._records.last_page(request.person, notice.first)
+        except RecordsUnavailableError as error:
+            log.warning("a new order is told unseen", key=notice.key, reason=str(error))
+            return False
+        first = min(mine, key=rank_key).id if mine else notice.first
+        # With the old one first the records are behind: had the order changed back, it would be said.
+        is_overtaken = first not in (notice.first, notice.before)
+        return is_overtaken or (paged_at is not None and paged_at > notice.at)
 
     def _text(self, notice: RankNotice, organisation: str) -> Rendered:
         context = notice.model_dump(include={"first", "first_severity", "waits"})

@@ -66,7 +66,7 @@ class RosterActivities:
         policy = self._policies.base()
         try:
             change, actor, _ = parse_change(request.name, request.body)
-            return judge(change, actor, policy, request.entries, request.at)
+            return judge(change, actor, policy, request.entries, request.at, request.contacts)
         except IncidentError as error:
             return refused(error)
 

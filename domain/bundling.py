@@ -18,6 +18,8 @@ from domain.priority import rank_key
 
 LATE_WINDOW = timedelta(seconds=5)
 """Late pages wait no longer for each other: after an outage all incidents wake within seconds."""
+GATHER = timedelta(seconds=2)
+"""Later pages of one incident alone wait this long, in case others come; then they go as its policy says."""
 MAX_BUNDLE = 200
 """Incidents in one message; each leaves a file of its own, and the attempt has ten seconds."""
 
@@ -46,6 +48,8 @@ class HandedPage(BaseModel):
     late: bool = False
     at_once: bool = False
     """Another contact of the person has failed: it does not wait for others."""
+    handed_at: datetime | None = None
+    """By the incident's clock: a page may be taken back and handed over again under the same key."""
     limits: PagingLimits = PagingLimits()
 
 
@@ -114,12 +118,22 @@ def plan(
     sent: Mapping[str, Sequence[datetime]],
     limits: PagingLimits,
     now: datetime,
+    *,
+    is_alone: bool = False,
+    is_throttled: bool = True,
 ) -> Plan:
     """Decide what of the waiting pages goes out at `now`.
 
     Args:
         sent: when messages left, oldest first, by lane.
+        is_alone: one incident only pages this person: there is little to wait for.
+        is_throttled: False where it has been so for as long as throttles look back. Its escalation
+            policy sets the pace then, as somebody wrote it; throttles are against many.
     """
+    if is_alone:
+        limits = limits.model_copy(update={"window": min(limits.window, GATHER)})
+    if not is_throttled:
+        sent = {}
     lanes: dict[str, list[Waiting]] = {}
     for page in waiting:
         if page.bundle is None:

@@ -77,6 +77,8 @@ class PageRun(BaseModel):
     """Whether that has been told."""
     paged: list[str] = []
     """Everybody whom this run has paged, in order."""
+    reached: list[str] = []
+    """To whom a page of this run has left."""
     ended_at: datetime | None = None
     ended_why: str = ""
 

@@ -25,17 +25,21 @@ HANDED_KEPT = 200
 
 
 def goes_through_person(incident: Incident, effect: Effect) -> bool:
-    """Whether a page may wait a moment for others: never the first of its incident to its person.
+    """Whether a page may wait a moment for others: never the first of its page run to its person.
 
-    A late one may even then, once anybody has been paged: after an outage each person gets one message.
+    A run begins with the incident, with a severity that becomes major, and with whoever calls somebody
+    in: that is now. A late one may wait, once anybody has been paged: after an outage each person gets
+    one message.
     """
     data = effect.input
     if effect.attempt > 0 or data.get("direct") or not incident.reached:
         return False
-    return data["person"] in incident.reached or bool(data.get("late"))
+    run = incident.run(data["run"])
+    reached = run.reached if run is not None else incident.reached
+    return data["person"] in reached or bool(data.get("late"))
 
 
-def handed_page(incident: Incident, effect: Effect, page: SendPage) -> HandedPage:
+def handed_page(incident: Incident, effect: Effect, page: SendPage, now: datetime) -> HandedPage:
     """What the entity of the person gets."""
     data, limits = effect.input, incident.policy.limits
     run = incident.run(data["run"])
@@ -49,6 +53,7 @@ def handed_page(incident: Incident, effect: Effect, page: SendPage) -> HandedPag
         url=incident.url,
         late=bool(data.get("late")),
         at_once=paged is not None and bool(paged.failed or paged.failing),
+        handed_at=now,
         limits=PagingLimits(window=limits.bundle_window, throttles=limits.throttles),
     )
 
@@ -126,9 +131,7 @@ def rank_notice_told(outcome: PageOutcome) -> list[Fact]:
 def withdrawals(incident: Incident) -> Iterable[Effect]:
     """For each page that the entity has and that nobody wants any more: the wish to take it back."""
     for key, held in incident.handed.items():
-        effect = incident.effects.get(key)
-        is_wanted = effect is not None and was_handed(effect)
-        if held.kind == "send_page" and not is_wanted:
+        if held.kind == "send_page" and not _is_wanted(incident, key):
             person = held.input["person"]
             yield Effect(
                 key=f"{key}/withdraw", kind="withdraw_page", input={"page": key, "person": person}
@@ -136,10 +139,18 @@ def withdrawals(incident: Incident) -> Iterable[Effect]:
 
 
 def withdrawn(incident: Incident, key: str) -> None:
-    """The entity was told. If the page was leaving that moment, its outcome is still heard."""
+    """The entity was told. If the page was leaving that moment, its outcome is still heard.
+
+    One that was handed over again meanwhile is wanted: the entity keeps it, and so does this.
+    """
     held = incident.handed.get(key)
-    if held is not None:
+    if held is not None and not _is_wanted(incident, key):
         held.kind = "withdrawn"
+
+
+def _is_wanted(incident: Incident, key: str) -> bool:
+    effect = incident.effects.get(key)
+    return effect is not None and was_handed(effect)
 
 
 def _waiting(outcome: PageOutcome, held: Effect) -> list[Fact]:

@@ -162,6 +162,8 @@ class Incident(Aggregate):
     """Channels whose vendor does not know us any more, as the operator has been told."""
     handed: dict[str, Effect] = {}
     """Later pages that the entity of their person has, by key, with the shortest of texts."""
+    elsewhere: dict[str, int] = {}
+    """Other open incidents of each responder, as the records knew at the last fact."""
     overloaded: dict[str, str] = {}
     """Who was paged for more than they can handle, and the sentence about it."""
     acknowledged_by: str | None = None

@@ -100,6 +100,8 @@ class ResolvePage(BaseModel):
     """Why a person was called in, for an escalation by hand."""
     late: bool = False
     wait_for_working_hours: bool = False
+    at: datetime | None = None
+    """Temporal's time now, for whom shifts, hours and plans say: a worker's clock may be wrong."""
 
 
 class PlannedContact(BaseModel):
@@ -168,6 +170,8 @@ class SendPage(BaseModel):
     service: str = ""
     is_first: bool = True
     """Whether it is the first page of this incident to this person: it goes out directly, always."""
+    at: datetime | None = None
+    """Temporal's time now: from then on its link holds for half an hour."""
 
 
 class Announce(BaseModel):
@@ -176,6 +180,8 @@ class Announce(BaseModel):
     incident: dict[str, Any]
     """The incident's view."""
     announcement: Announcement
+    at: datetime | None = None
+    """Temporal's time now, for whom shifts say."""
 
 
 class ComposeUpdate(BaseModel):
@@ -184,6 +190,8 @@ class ComposeUpdate(BaseModel):
     incident: dict[str, Any]
     audience: str
     variant: str
+    at: datetime | None = None
+    """Temporal's time now."""
 
 
 class Composed(BaseModel):

@@ -7,9 +7,14 @@ from collections.abc import Iterable
 
 from domain.errors import UnknownNameError
 
+LONGEST_NAME = 200
+"""What is longer is no misspelt name, and comparing a megabyte takes seconds."""
+
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
     """The known names that look most like `name`, best first; empty when none comes close."""
+    if len(name) > LONGEST_NAME:
+        return ()
     by_lower = {candidate.lower(): candidate for candidate in known}
     hits = difflib.get_close_matches(str(name).lower(), list(by_lower), n=limit, cutoff=0.5)
     return tuple(by_lower[hit] for hit in hits)

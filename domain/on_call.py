@@ -1,6 +1,6 @@
 """Who is on call, from when to when, and why; who a target of an escalation policy means.
 
-One answer, used alike by paging, console, calendar and hand-off notices: a temporary schedule wins
+One answer, used alike by paging, the command line, the API and the calendar: a temporary schedule wins
 over everything, overrides over holidays, holidays over rotations, a later rotation over an earlier
 one where it is active, rotations over the calendar. What is regular stands in `layers.py`, what
 people change for a while in `exceptions.py`. Each part answers with the span in which its answer

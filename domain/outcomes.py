@@ -5,7 +5,7 @@ Those of pages are `page_outcomes.py`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,6 +30,8 @@ from domain.updates import Audience, UpdateStatus
 
 MESSAGE_ATTEMPTS_SHOWN = 1
 """A failing message gets a fact at its first failure and when it is given up, not at each try."""
+LONGEST_ASKED = timedelta(minutes=5)
+"""A vendor that asks for more patience is tried all the same, as rarely as any other that fails."""
 GIVE_UP_MESSAGE_AFTER = 60
 """Attempts at a message that is no page; about five hours."""
 
@@ -43,8 +45,14 @@ class Outcome(BaseModel):
     """The effect's input for the next attempt, where it differs."""
 
 
-def announced(effect: Effect, result: Announced, attempt: int, now: datetime) -> Outcome:
-    """One attempt at an announcement has ended; who has it is not told twice."""
+def announced(
+    effect: Effect, result: Announced, attempt: int, now: datetime, *, heeds_wait: bool = True
+) -> Outcome:
+    """One attempt at an announcement has ended; who has it is not told twice.
+
+    Args:
+        heeds_wait: whether the next attempt waits as long as a vendor asks for, five minutes at most.
+    """
     announcement = Announcement.model_validate(effect.input)
     what = describe(announcement)
     sent = [d for d in result.deliveries if d.state is DeliveryState.SENT]
@@ -71,9 +79,11 @@ def announced(effect: Effect, result: Announced, attempt: int, now: datetime) ->
     following = announcement.model_copy(
         update={"settled": sorted({*announcement.settled, *settled})}
     )
+    asked = timedelta(seconds=max((d.retry_after_seconds or 0 for d in unsettled), default=0))
+    asked = min(asked, LONGEST_ASKED)
     return Outcome(
         facts=facts,
-        retry_at=now + next_message_try(attempt - 1),
+        retry_at=now + max(next_message_try(attempt - 1), asked if heeds_wait else timedelta(0)),
         input=following.model_dump(mode="json"),
     )
 

@@ -119,7 +119,8 @@ def _early(
     receipt = incident.early_receipts.get(delivery.key)
     if receipt is None:
         return []
-    return _received(incident, AwaitedReceipt(**_about(data), sent_at=now), receipt, now)
+    awaited = AwaitedReceipt(**_about(data), sent_at=now, bundle=delivery.bundle)
+    return _received(incident, awaited, receipt, now)
 
 
 def _received(
@@ -133,6 +134,7 @@ def _received(
         state=DeliveryState.DELIVERED if is_there else DeliveryState.FAILED,
         reason=None if is_there else DeliveryReason.REJECTED.value,
         detail=receipt.detail[:500],
+        bundle=awaited.bundle,
         at=now,
     )
     place = _place(awaited)
@@ -173,4 +175,4 @@ def _about(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place(awaited: AwaitedReceipt) -> dict[str, Any]:
-    return awaited.model_dump(exclude={"sent_at", "confirm_by"})
+    return awaited.model_dump(exclude={"sent_at", "confirm_by", "bundle"})

@@ -144,6 +144,8 @@ class AwaitedReceipt(BaseModel):
     round: int
     step: str
     sent_at: datetime
+    bundle: str | None = None
+    """Id of the message that held it with the pages of other incidents."""
     confirm_by: datetime | None = None
     """Then it counts as unconfirmed; None once it has."""
 

@@ -36,11 +36,13 @@ class ContactClock(Clock[Incident]):
             passed = person.overtaken(now) if at <= now else []
             if passed:
                 position = passed[-1]
+                # Where nothing has left for them yet, they wait since their step was paged.
+                since = run.first_sent.get(person.person) or run.last_paged_at or now
                 facts.append(
                     ContactDue(
                         run=run.id, person=person.person, channel=person.channels[position],
                         contact=position, round=person.round, step=person.step,
-                        waited_seconds=(now - (run.first_sent.get(person.person) or now)).total_seconds(),
+                        waited_seconds=(now - since).total_seconds(),
                         overtaken=[person.channels[other] for other in passed[:-1]],
                     )
                 )  # fmt: skip

@@ -13,8 +13,19 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from domain.aggregate import next_page_try
-from domain.bundling import Bundle, HandedPage, PagingLimits, Plan, Waiting, free_at, longest, plan
+from domain.bundling import (
+    GATHER,
+    Bundle,
+    HandedPage,
+    PagingLimits,
+    Plan,
+    Waiting,
+    free_at,
+    longest,
+    plan,
+)
 from domain.messages import Delivery, DeliveryState
+from domain.policy.throttle import default_throttles
 
 MAX_RETRY_AFTER = timedelta(seconds=60)
 FULL_TEXTS = 20
@@ -57,6 +68,8 @@ class RankNotice(BaseModel):
     first_severity: str
     waits: list[str]
     """Ids of what can wait."""
+    before: str = ""
+    """The incident that went first before: pages that never pass through the entity have said so."""
     at: datetime
     attempts: int = 0
 
@@ -71,6 +84,8 @@ class SendBundle(BaseModel):
     pages: list[HandedPage]
     """First in rank first."""
     attempt: int = 1
+    at: datetime | None = None
+    """Temporal's time now."""
 
 
 class BundleSent(BaseModel):
@@ -87,8 +102,12 @@ class PersonState(BaseModel):
     waiting: dict[str, Waiting] = {}
     sent: dict[str, list[datetime]] = {}
     """When messages left, oldest first, by lane."""
+    handed: dict[str, datetime] = {}
+    """When each incident last handed a page over."""
     settled: dict[str, PageOutcome | None] = {}
     """What was said last; None was withdrawn."""
+    withdrawn: dict[str, datetime] = {}
+    """When its incident took a page back, by the incident's clock."""
     words: list[Word] = []
     """What incidents have not been told yet."""
     notice: RankNotice | None = None
@@ -104,8 +123,15 @@ class PersonState(BaseModel):
         """A page is handed over. One that is here, or was, is not taken twice."""
         key = handed.page.key
         self.limits, self.last_at = handed.limits, now
+        since = now - self._looked_back()
+        self.handed = {one: at for one, at in self.handed.items() if at > since}
+        self.handed[handed.page.incident_id] = now
         if key in self.waiting:
+            held = self.waiting[key]
+            held.is_withdrawn = held.is_withdrawn and not self._is_new_wish(handed)
             return
+        if self._is_new_wish(handed):
+            del self.settled[key], self.withdrawn[key]
         if key in self.settled:
             said = self.settled[key]
             if said is not None:
@@ -120,30 +146,52 @@ class PersonState(BaseModel):
         kept = dict(handed) | {"limits": PagingLimits()}  # the state holds them, once
         self.waiting[key] = Waiting(**kept, enqueued_at=now)
 
-    def withdraw(self, incident: str, keys: Sequence[str], now: datetime) -> None:
-        """Forget what has not left, of some pages or of all of an incident."""
+    def withdraw(
+        self, incident: str, keys: Sequence[str], now: datetime, said_at: datetime | None = None
+    ) -> None:
+        """Forget what has not left, of some pages or of all of an incident.
+
+        Args:
+            said_at: when the incident took them back, by its clock: one that it has handed over
+                again since then stays.
+        """
         self.last_at = now
         mine = [key for key, page in self.waiting.items() if page.id == incident]
         for key in keys or mine:
             held = self.waiting.get(key)
+            if held is not None and held.handed_at and said_at and said_at < held.handed_at:
+                continue
             if held is not None and held.bundle is not None:
                 # It is leaving this moment. It is not tried again, and its outcome is told.
                 held.not_before = None
                 held.is_withdrawn = True
+                self._note_withdrawal(key, said_at)
                 continue
             self.waiting.pop(key, None)
-            self._settle(key, None)
+            if self.settled.get(key) is None:  # what has left keeps its outcome
+                self._settle(key, None)
+                self._note_withdrawal(key, said_at)
 
     def offer(self, notice: RankNotice) -> None:
         """The order of this person's incidents has changed; the newest word replaces one that waits."""
         self.last_at = notice.at
-        self.notice = None if notice.first == self.told_first else notice
+        waiting = self.notice
+        known = (waiting.before if waiting else notice.before) or self.told_first
+        as_known = notice.model_copy(update={"before": known})
+        self.notice = None if notice.first == known else as_known
 
     # Deciding.
 
     def plan(self, now: datetime) -> Plan:
         """What goes out now. Who waits is told until when."""
-        decided = plan(self.waiting.values(), self.sent, self.limits, now)
+        decided = plan(
+            self.waiting.values(),
+            self.sent,
+            self.limits,
+            now,
+            is_alone=self._is_alone(now, max(self.limits.window, GATHER)),
+            is_throttled=not self._is_alone(now, self._looked_back()),
+        )
         for key, hold in decided.holds.items():
             held = self.waiting[key]
             if held.promised is not None and held.promised >= hold.until:
@@ -184,6 +232,7 @@ class PersonState(BaseModel):
             contact=first.contact,
             pages=[HandedPage.model_validate(page, from_attributes=True) for page in bundle.pages],
             attempt=max(page.attempts for page in bundle.pages),
+            at=now,
         )
 
     def end(self, request: SendBundle, result: BundleSent, began: datetime, now: datetime) -> None:
@@ -255,6 +304,16 @@ class PersonState(BaseModel):
             outcome = PageOutcome(key=notice.key, delivery=delivery, attempt=notice.attempts)
             self.words.append(Word(incident=notice.incident, outcome=outcome))
 
+    def _is_alone(self, now: datetime, for_: timedelta) -> bool:
+        """Whether one incident only has paged this person for so long."""
+        lately = {one for one, at in self.handed.items() if at > now - for_}
+        return len(lately | {page.id for page in self.waiting.values()}) <= 1
+
+    def _looked_back(self) -> timedelta:
+        """The longest time that any rule looks back."""
+        known = self.limits.throttles or default_throttles()
+        return max(self.limits.window, GATHER, *(longest(some)[1] for some in known.values()))
+
     # Telling and forgetting.
 
     @property
@@ -264,10 +323,25 @@ class PersonState(BaseModel):
     def _tell(self, held: Waiting, outcome: PageOutcome) -> None:
         self.words.append(Word(incident=held.id, outcome=outcome))
 
+    def _note_withdrawal(self, key: str, said_at: datetime | None) -> None:
+        if said_at is not None:
+            self.withdrawn[key] = said_at
+
+    def _is_new_wish(self, handed: HandedPage) -> bool:
+        """Whether the incident took the page back and has wanted it again since.
+
+        A contact that was due waits its turn again when an earlier one leaves late.
+        """
+        taken_back = self.withdrawn.get(handed.page.key)
+        return taken_back is not None and (handed.handed_at or taken_back) > taken_back
+
     def _settle(self, key: str, outcome: PageOutcome | None) -> None:
         self.settled[key] = outcome
+        self.withdrawn.pop(key, None)
         while len(self.settled) > SETTLED_KEPT:
-            del self.settled[next(iter(self.settled))]
+            oldest = next(iter(self.settled))
+            del self.settled[oldest]
+            self.withdrawn.pop(oldest, None)
 
     def _count(self, lane: str, now: datetime) -> None:
         limits = self.limits.of_channel(lane.rpartition("-")[0] or "sms")

@@ -48,7 +48,9 @@ class Prepared(BaseModel):
     at: datetime
 
 
-def page_request(incident: Incident, run: PageRun, key: str, *, late: bool) -> ResolvePage:
+def page_request(
+    incident: Incident, run: PageRun, key: str, at: datetime, *, late: bool
+) -> ResolvePage:
     """The question who is to be paged by the step that is due."""
     step = run.plan.steps[run.step] if run.step < len(run.plan.steps) else None
     return ResolvePage(
@@ -61,6 +63,7 @@ def page_request(incident: Incident, run: PageRun, key: str, *, late: bool) -> R
         reason=run.reason,
         late=late,
         wait_for_working_hours=run.wait_for_working_hours,
+        at=at,
     )
 
 

@@ -96,6 +96,8 @@ class Order(BaseModel):
     first: str
     first_severity: str
     waits: list[str]
+    before: str = ""
+    """The one that went first until now: what their pages have said."""
 
 
 def first_changed(
@@ -112,7 +114,8 @@ def first_changed(
     if not rest:
         return None
     ordered = sorted([*rest, after], key=rank_key)
-    if min([*rest, before], key=rank_key).id == ordered[0].id:
+    was = min([*rest, before], key=rank_key).id
+    if was == ordered[0].id:
         return None
     waits = [row.id for row in ordered[1:]][:WAITING_NAMED]
-    return Order(first=ordered[0].id, first_severity=ordered[0].severity, waits=waits)
+    return Order(first=ordered[0].id, first_severity=ordered[0].severity, waits=waits, before=was)

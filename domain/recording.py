@@ -48,6 +48,8 @@ class Recorded(BaseModel):
     """Every fact from 1 to this number is stored; 0 where the first one is missing."""
     loads: list[RecentLoad] = []
     """Of everybody to whom a page left by one of these facts."""
+    elsewhere: dict[str, int] = {}
+    """Other open incidents of everybody who works on this one: those that they manage or were paged for."""
 
 
 class IncidentColumns(BaseModel):

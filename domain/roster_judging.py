@@ -20,7 +20,16 @@ from domain.names import require_known
 from domain.on_call import Shift, gaps_of, shifts
 from domain.policy.model import Policy
 from domain.policy.rota import Override, Schedule, Temporary, TemporaryShift
-from domain.roster import ENTRY_BYTES, MOST_ENTRIES, ContactSwitch, Entry, said_of, with_entries
+from domain.roster import (
+    ENTRY_BYTES,
+    MOST_ENTRIES,
+    ContactSwitch,
+    Entry,
+    RosterCopy,
+    said_of,
+    with_entries,
+    with_roster,
+)
 from domain.roster_changes import (
     AddOverride,
     AddTemporary,
@@ -56,13 +65,15 @@ def refused(error: IncidentError) -> Judged:
 
 
 def judge(
-    change: RosterChange, actor: str, policy: Policy, entries: Sequence[Entry], at: datetime
-) -> Judged:
+    change: RosterChange, actor: str, policy: Policy, entries: Sequence[Entry], at: datetime,
+    contacts: Sequence[ContactSwitch] = (),
+) -> Judged:  # fmt: skip
     """What a change comes to.
 
     Args:
         policy: as its files say, without run-time entries.
         entries: those that are there.
+        contacts: those that are switched off or on.
         at: the time now, in UTC.
 
     Raises:
@@ -74,7 +85,7 @@ def judge(
         require_known("person", actor, policy.people, "actor")
     match change:
         case SetContact():
-            return _switch(change, actor, policy, at)
+            return _switch(change, actor, policy, contacts, at)
         case RemoveOverride():
             return _remove(change, policy, entries, at)
         case AddOverride():
@@ -137,13 +148,15 @@ def _swapped(change: Swap) -> list[Wanted]:
 
 
 def _temporary(change: AddTemporary, zone: ZoneInfo) -> Temporary:
-    start, end = _wall(change.start, zone), _wall(change.end, zone)
+    start, end = _wall(change.start, zone), _wall(change.end, zone, "/to")
     found = []
     for index, one in enumerate(change.shifts):
-        shift = TemporaryShift(
-            start=_wall(one.start, zone), end=_wall(one.end, zone), person=one.person
-        )
         where = f"/shifts/{index}"
+        shift = TemporaryShift(
+            start=_wall(one.start, zone, f"{where}/from"),
+            end=_wall(one.end, zone, f"{where}/to"),
+            person=one.person,
+        )
         if shift.end <= shift.start:
             problem = Problem(where=f"{where}/to", detail="the shift ends before it begins")
             raise CommandError(change.name, [problem])
@@ -155,15 +168,15 @@ def _temporary(change: AddTemporary, zone: ZoneInfo) -> Temporary:
 
 
 def _on_the_wall(wanted: Wanted, zone: ZoneInfo) -> Wanted:
-    return {**wanted, "start": _wall(wanted["start"], zone), "end": _wall(wanted["end"], zone)}
+    start, end = _wall(wanted["start"], zone), _wall(wanted["end"], zone, "/to")
+    return {**wanted, "start": start, "end": end}
 
 
-def _wall(at: datetime, zone: ZoneInfo) -> datetime:
+def _wall(at: datetime, zone: ZoneInfo, where: str = "/from") -> datetime:
     """Wall time of the schedule's zone, whatever offset it was given with."""
     if not 1971 <= at.year <= 2998:
-        raise CommandError(
-            "roster", [Problem(where="/from", detail="lies outside the years 1971 to 2998")]
-        )
+        problem = Problem(where=where, detail="lies outside the years 1971 to 2998")
+        raise CommandError("roster", [problem])
     return wall_of(at, zone) if at.tzinfo is not None else at
 
 
@@ -317,14 +330,12 @@ def _remove(
     return Judged(remove=gone, warnings=warnings)
 
 
-def _switch(change: SetContact, actor: str, policy: Policy, at: datetime) -> Judged:
+def _switch(
+    change: SetContact, actor: str, policy: Policy, contacts: Sequence[ContactSwitch], at: datetime
+) -> Judged:
     require_known("person", change.person, policy.people, "person")
-    contacts = policy.people[change.person].contacts
-    channels = list(dict.fromkeys(contact.channel for contact in contacts))
+    channels = list(dict.fromkeys(one.channel for one in policy.people[change.person].contacts))
     require_known("contact", change.channel, channels, "channel")
-    warnings = []
-    if not change.enabled and set(channels) == {change.channel}:
-        warnings.append(f"{change.person} has no other contact: nothing reaches them now")
     switch = ContactSwitch(
         person=change.person,
         channel=change.channel,
@@ -332,4 +343,9 @@ def _switch(change: SetContact, actor: str, policy: Policy, at: datetime) -> Jud
         actor=actor,
         made_at=at,
     )
+    after = with_roster(policy, RosterCopy(contacts=[*contacts, switch])).people[change.person]
+    warnings = []
+    if not change.enabled and not any(one.verified and one.enabled for one in after.contacts):
+        left = "has no other contact that is verified and enabled: nothing reaches them now"
+        warnings.append(f"{change.person} {left}")
     return Judged(switch=switch, warnings=warnings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
@@ -89,6 +90,30 @@ def incidents_of(connection: Connection, person: str) -> list[OpenIncident]:
         or_(incidents.c.incident_manager == person, incidents.c.id.in_(paged)),
     )
     return [OpenIncident.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def elsewhere(connection: Connection, incident_id: str, view: Mapping[str, Any]) -> dict[str, int]:
+    """How many other open incidents each responder of a view manages or was paged for."""
+    responders = view.get("responders")
+    people = [one.get("person") for one in responders] if isinstance(responders, list) else []
+    found = {}
+    for person in people[:COUNTED]:
+        paged = select(messages.c.incident_id).where(_pages_to(person))
+        query = select(func.count()).where(
+            incidents.c.status.in_(OPEN),
+            incidents.c.id != incident_id,
+            or_(incidents.c.incident_manager == person, incidents.c.id.in_(paged)),
+        )
+        found[person] = connection.execute(query).scalar_one()
+    return found
+
+
+def last_page(connection: Connection, person: str, incident: str) -> datetime | None:
+    """When the last page of an incident left for a person; None where none has."""
+    last = func.max(messages.c.at, type_=UtcDateTime)
+    query = select(last).where(_pages_to(person), messages.c.incident_id == incident)
+    found: datetime | None = connection.execute(query).scalar_one()
+    return found
 
 
 def incidents_of_bundle(connection: Connection, bundle: str) -> list[str]:

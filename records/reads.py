@@ -183,6 +183,11 @@ class RecordsReader:
         with self._reading() as connection:
             return load.incidents_of(connection, person)
 
+    def last_page(self, person: str, incident: str) -> datetime | None:
+        """When the last page of an incident left for a person."""
+        with self._reading() as connection:
+            return load.last_page(connection, person, incident)
+
     def incidents_of_bundle(self, bundle: str) -> list[str]:
         """Ids of the incidents that one bundled message held pages of."""
         with self._reading() as connection:

@@ -27,7 +27,7 @@ from records.database import (
     migrate,
     writing,
 )
-from records.load import recent_loads
+from records.load import elsewhere, recent_loads
 from records.tables import actions, incidents, messages, postmortems, results, timeline
 
 T = TypeVar("T")
@@ -88,6 +88,9 @@ def _write_batch(connection: Connection, batch: RecordBatch) -> Recorded:
     return Recorded(
         up_to_seq=_contiguous(connection, batch.timeline_id),
         loads=recent_loads(connection, batch.entries),
+        elsewhere=elsewhere(connection, batch.id, batch.view)
+        if batch.subject == "incident"
+        else {},
     )
 
 

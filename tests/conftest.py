@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """In several processes the suite is divided as tests/parallel.py says."""
+    from tests.parallel import InUnits
+
+    return InUnits(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without the option tests/e2e is skipped, and says so."""
+    if hasattr(config, "workerinput"):
+        from tests.parallel import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))
     if config.getoption("--run-e2e"):
         return
     skip = pytest.mark.skip(reason="needs Alertmanager or a browser: make e2e")

@@ -87,6 +87,8 @@ TELLING: dict[str, Any] = {
 PERSON_IDLE = timedelta(days=1)
 """An entity of a person ends when nothing has come for so long."""
 SHORTEST_WAIT = timedelta(milliseconds=1)
+ABOUT_TO_FIRE = timedelta(seconds=1)
+"""A timer with less than this to go is not cancelled: no task is with a worker for so long."""
 
 PAGE_TEXT_FRESH = timedelta(seconds=60)
 """A page that leaves later than this after it was written is written anew."""

@@ -20,8 +20,8 @@ from domain.policy.slice import PolicySlice
 from domain.preparing import PrepareIncident
 from domain.priority import OpenIncident
 from domain.raising import Origin
+from domain.roster import ContactSwitch, RosterState
 from domain.roster import Entry as RosterEntry
-from domain.roster import RosterState
 from domain.timeline import Entry
 from domain.triage import DeskState, Fold, OpenRef
 
@@ -258,6 +258,8 @@ class Withdrawal(BaseModel):
 
     incident: str
     keys: list[str] = []
+    at: datetime | None = None
+    """By the incident's clock: what it handed over again later stays."""
 
 
 class WithdrawPages(BaseModel):
@@ -318,6 +320,7 @@ class JudgeChange(BaseModel):
     body: dict[str, Any]
     entries: list[RosterEntry]
     at: datetime
+    contacts: list[ContactSwitch] = []
 
 
 class PostmortemInput(BaseModel):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from temporalio import workflow
@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.timeline import OPERATOR, SYSTEM, Entry
     from workflows import activity_options as options
     from workflows import sizes
+    from workflows.alarm import Alarm
     from workflows.contract import Carried, snapshot
     from workflows.handlers import one_object, raw_text, refusal, shown
 
@@ -51,8 +52,7 @@ class EntityWorkflow(Generic[S]):
         self._roll_over_at = roll_over_at
         self._faults: dict[str, datetime] = {}
         self._recording: asyncio.Task[None] | None = None
-        self._alarm: asyncio.Task[None] | None = None
-        self._alarm_at: datetime | None = None
+        self._alarm = Alarm()
 
     # What a subclass says.
 
@@ -189,24 +189,16 @@ class EntityWorkflow(Generic[S]):
             self._strike(now)
             self._start_effects(now)
         deadline = None if self.is_rolling else self._next_deadline()
-        self._set_alarm(deadline)
+        if deadline is None:
+            self._alarm.set(None)
+        else:
+            self._alarm.set(deadline.at, deadline.summary)
         await workflow.wait_condition(lambda: self._needs_conducting(deadline))
-
-    def _set_alarm(self, deadline: Deadline | None) -> None:
-        """One timer for the earliest deadline; it stays while that instant stays the same."""
-        at = deadline.at if deadline else None
-        if self._alarm is not None and (self._alarm.done() or at != self._alarm_at):
-            self._alarm.cancel()
-            self._alarm = None
-        if deadline is not None and self._alarm is None:
-            wait = max(deadline.at - workflow.now(), timedelta(milliseconds=1))
-            self._alarm_at = at
-            self._alarm = asyncio.create_task(workflow.sleep(wait, summary=deadline.summary))
 
     def _needs_conducting(self, waited_for: Deadline | None) -> bool:
         if self.is_rolling:
             return False
-        if self._alarm is not None and self._alarm.done():
+        if self._alarm.has_fired:
             return True
         now = workflow.now()
         if any(self._is_startable(effect, now) for effect in self.subject.effects.values()):

@@ -44,10 +44,14 @@ async def goes_through_person(flow: IncidentWorkflow, effect: Effect, page: Send
         return False
     if not workflow.patched("later-pages-through-person"):
         return False  # a run that has paged without entities goes on as it began
-    request = contract.HandToPerson(
-        person=page.person, handed=rules.handed_page(incident, effect, page)
-    )
+    handed = rules.handed_page(incident, effect, page, workflow.now())
+    request = contract.HandToPerson(person=page.person, handed=handed)
     failure: ActivityError | None = None
+    # Before it is sent: the entity's first word may be here before the word that it was sent. Also where
+    # that fails: it may have arrived, and is taken back then.
+    is_early = workflow.patched("handed-over-before-it-is-sent")
+    if is_early:
+        rules.hand_over(incident, effect, workflow.now())
     try:
         await workflow.execute_activity(
             "hand_to_person",
@@ -58,9 +62,9 @@ async def goes_through_person(flow: IncidentWorkflow, effect: Effect, page: Send
         )
     except ActivityError as error:
         failure = error
-    # Also where that failed: it may have arrived, and is taken back then.
-    rules.hand_over(incident, effect, workflow.now())
-    if failure is not None:
+    if not is_early:
+        rules.hand_over(incident, effect, workflow.now())
+    if failure is not None and (not is_early or incident.effects.get(effect.key) is effect):
         why = f"it could not be handed over: {failure.cause or failure}"
         flow.record(rules.go_directly(effect, why[:300]))
         return False
@@ -95,7 +99,7 @@ def hear_outcomes(flow: IncidentWorkflow, args: Sequence[Any]) -> None:
 async def withdraw_page(flow: IncidentWorkflow, effect: Effect) -> None:
     """Take a page back that nobody wants any more."""
     key, person = effect.input["page"], effect.input["person"]
-    withdrawal = contract.Withdrawal(incident=flow.subject.id, keys=[key])
+    withdrawal = contract.Withdrawal(incident=flow.subject.id, keys=[key], at=workflow.now())
     await workflow.execute_activity(
         "withdraw_pages",
         contract.WithdrawPages(person=person, withdrawal=withdrawal),

@@ -166,6 +166,7 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         workflow.set_current_details(incident_card(incident, self._next_deadline()))
 
     def recorded(self, answer: Recorded) -> None:
+        self.subject.elsewhere = answer.elsewhere
         for load in answer.loads:
             limit, now = self.subject.policy.limits.load, workflow.now()
             if is_too_much(load, self.subject.id, limit, now):
@@ -348,8 +349,8 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
 
     @workflow.query(name="workload", description="Who carries how much")
     def query_workload(self) -> list[dict[str, Any]]:
-        now = workflow.now()
-        return [load.model_dump(mode="json") for load in workload(self.subject, now, {})]
+        found = workload(self.subject, workflow.now(), self.subject.elsewhere)
+        return [load.model_dump(mode="json") for load in found]
 
 
 def _attributes_of_this_run() -> dict[str, Any]:

@@ -63,7 +63,8 @@ async def resolve_page(flow: IncidentWorkflow, effect: Effect) -> None:
         incident.settle(effect.key)
         flow.record(*page_outcomes.page_resolved(incident, effect, prepared))
         return
-    request = page_request(incident, run, effect.key, late=bool(effect.input.get("late")))
+    now, late = workflow.now(), bool(effect.input.get("late"))
+    request = page_request(incident, run, effect.key, now, late=late)
     try:
         answer: m.ResolvedPage = await workflow.execute_local_activity(
             "resolve_page",
@@ -126,6 +127,7 @@ def _page_request(flow: IncidentWorkflow, effect: Effect, attempt: int) -> m.Sen
         step=data["step"],
         service=incident.service,
         is_first=data["person"] not in incident.reached,
+        at=workflow.now(),
     )
 
 
@@ -173,6 +175,7 @@ async def _refresh_text(flow: IncidentWorkflow, effect: Effect) -> None:
         targets=[f"person:{data['person']}"],
         reason=run.reason if run else "",
         late=is_late,
+        at=now,
     )
     try:
         answer: m.ResolvedPage = await workflow.execute_local_activity(
@@ -195,7 +198,9 @@ async def announce(flow: EntityWorkflow[Any], effect: Effect) -> None:
     incident = flow.subject
     announcement = m.Announcement.model_validate(effect.input)
     view = flow.view()
-    request = m.Announce(incident=view.get("incident") or view, announcement=announcement)
+    request = m.Announce(
+        incident=view.get("incident") or view, announcement=announcement, at=workflow.now()
+    )
     attempt = effect.attempt + 1
     try:
         result: m.Announced = await workflow.execute_activity(
@@ -209,7 +214,9 @@ async def announce(flow: EntityWorkflow[Any], effect: Effect) -> None:
         )
     except ActivityError as error:
         result = outcomes.unanswered(announcement, f"{error.cause or error}"[:300])
-    outcome = outcomes.announced(effect, result, attempt, workflow.now())
+    asks = any(delivery.retry_after_seconds for delivery in result.deliveries)
+    heeds = asks and workflow.patched("messages-wait-as-asked")  # asked only where it matters
+    outcome = outcomes.announced(effect, result, attempt, workflow.now(), heeds_wait=heeds)
     if outcome.retry_at is None:
         incident.settle(effect.key)
     else:
@@ -225,6 +232,7 @@ async def compose_update(flow: IncidentWorkflow, effect: Effect) -> None:
         incident=flow.subject.view(),
         audience=effect.input["audience"],
         variant=effect.input["variant"],
+        at=workflow.now(),
     )
     answer: m.Composed = await workflow.execute_local_activity(
         "compose_update",

@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import activity_options as options
     from workflows import contract
+    from workflows.alarm import Alarm
     from workflows.handlers import one_object, raw_text, shown
 
 TOLD_AT_ONCE = 100
@@ -48,6 +49,7 @@ class PersonPages:
         self._refused = list(start.refused)
         self._running: set[asyncio.Task[None]] = set()
         self._is_telling = False
+        self._alarm = Alarm()
         self._changes = 0
         """Counts what could change the plan, so that the conductor looks again."""
 
@@ -83,16 +85,10 @@ class PersonPages:
         look_at = plan.look_at
         if look_at is None and self._is_idle():
             look_at = (self._state.last_at or now) + options.PERSON_IDLE
-        wait = None if look_at is None else max(look_at - now, options.SHORTEST_WAIT)
-        what = "Nothing came: end" if plan.look_at is None else "Send what waits"
-        try:
-            await workflow.wait_condition(
-                lambda: self._changes != seen or self._should_roll(),
-                timeout=wait,
-                timeout_summary=what,
-            )
-        except TimeoutError:
-            return
+        self._alarm.set(look_at, "Nothing came: end" if plan.look_at is None else "Send what waits")
+        await workflow.wait_condition(
+            lambda: self._changes != seen or self._should_roll() or self._alarm.has_fired
+        )
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -223,7 +219,7 @@ class PersonPages:
         except (ValidationError, CommandError) as error:
             self._refuse("withdraw", f"{error}; sent: {shown(args)}")
             return
-        self._state.withdraw(word.incident, word.keys, workflow.now())
+        self._state.withdraw(word.incident, word.keys, workflow.now(), word.at)
 
     @workflow.signal(name="rank", description="Another incident goes first for this person")
     def take_rank(self, *args) -> None:  # type: ignore[no-untyped-def]

@@ -186,8 +186,9 @@ class Roster:
     async def _judge(self, name: str, body: Any) -> Judged:
         fields = {field: value for field, value in body.items() if field != "key"}
         request = contract.JudgeChange(
-            name=name, body=fields, entries=self._held.entries, at=workflow.now()
-        )
+            name=name, body=fields, entries=self._held.entries, at=workflow.now(),
+            contacts=self._held.contacts,
+        )  # fmt: skip
         judged: Judged = await workflow.execute_local_activity(
             "judge_roster",
             request,

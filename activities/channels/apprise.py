@@ -5,30 +5,27 @@ No receipts and no buttons: what has to be tracked has a channel of its own.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import PrivateAttr, field_validator
 
 from activities.channels.base import (
-    AnswerLostError,
     Capabilities,
     HttpSettings,
     Outgoing,
     Receipt,
     Seconds,
 )
+from activities.channels.call_threads import CallThreads
 from activities.channels.shortening import body_of, fitted, head_of, shorten
 from domain.errors import DeliveryError, DeliveryReason
 from templates.filters import line
 
 MAX_CHARS = 1500
 _TITLE_CHARS = 150
-_THREADS = 32
 _SCHEMA = re.compile(r"[a-z][a-z0-9]*")
 
 
@@ -99,7 +96,7 @@ class AppriseChannel:
 
             load()
             # Its own threads: a service that hangs must not use up those of others.
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="apprise")
+            self._threads = CallThreads("Apprise")
 
     @property
     def is_configured(self) -> bool:
@@ -109,20 +106,13 @@ class AppriseChannel:
         """Send to the one URL of the contact."""
         if not self._settings.schemas:
             raise _unset("APPRISE_SCHEMAS names no service")
-        timeout = self._settings.apprise_timeout
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout):
-                await loop.run_in_executor(self._threads, self._send, message)
-        except TimeoutError as error:
-            detail = f"no answer by Apprise within {timeout:g} s"
-            raise AnswerLostError(DeliveryReason.TIMED_OUT, detail) from error
+        await self._threads.run(lambda: self._send(message), self._settings.apprise_timeout)
         return Receipt()
 
     async def aclose(self) -> None:
         """Let its threads end; one that waits for a service ends with the call."""
         if self._settings.schemas:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.close()
 
     def _send(self, message: Outgoing) -> None:
         from activities.channels.apprise_client import notify

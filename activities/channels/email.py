@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import html
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formataddr, parseaddr
@@ -24,6 +23,7 @@ from activities.channels.base import (
     Receipt,
     Seconds,
 )
+from activities.channels.call_threads import CallThreads
 from activities.channels.sendgrid_client import SendGrid
 from domain.errors import DeliveryError, DeliveryReason
 from templates.filters import line
@@ -34,7 +34,6 @@ logging.getLogger("python_http_client").setLevel(logging.INFO)
 SENDGRID_SHARE_SECONDS = 5.0
 """What SendGrid may use of one attempt where SMTP stands by: the fallback needs its turn too."""
 SMTP_TIMEOUT_SECONDS = 4.0
-_THREADS = 32
 _ONLY_YOURS = "The link is yours alone. Opening it changes nothing; the button behind it does."
 _BUTTON = (
     "display:inline-block;background:#1c1c1e;color:#ffffff;padding:12px 20px;"
@@ -85,7 +84,7 @@ class EmailChannel:
             )
             self._timeout = timeout
             # Its own threads: a vendor that hangs must not use up those that write files.
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendgrid")
+            self._threads = CallThreads("SendGrid")
 
     @property
     def is_configured(self) -> bool:
@@ -107,7 +106,7 @@ class EmailChannel:
     async def aclose(self) -> None:
         """Let its threads end; one that waits for a vendor ends with the call."""
         if self._sendgrid is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.close()
 
     def _may_fall_back(self, message: Outgoing, error: DeliveryError) -> bool:
         if self._settings.smtp_url is None:
@@ -134,14 +133,8 @@ class EmailChannel:
         return receipt.model_copy(update={"detail": f"by SMTP, SendGrid failed: {first.detail}"})
 
     async def _by_sendgrid(self, client: SendGrid, message: Outgoing) -> Receipt:
-        loop = asyncio.get_running_loop()
-        try:
-            # The client's timeout is for each read; this one is for the whole call.
-            async with asyncio.timeout(self._timeout):
-                return await loop.run_in_executor(self._threads, client.send, message)
-        except TimeoutError as error:
-            detail = f"no answer from SendGrid within {self._timeout:g} s"
-            raise AnswerLostError(DeliveryReason.TIMED_OUT, detail) from error
+        # The client's timeout is for each read; this one is for the whole call.
+        return await self._threads.run(lambda: client.send(message), self._timeout)
 
     async def _by_smtp(self, message: Outgoing) -> Receipt:
         if self._settings.smtp_url is None:

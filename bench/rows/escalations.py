@@ -32,7 +32,7 @@ ROW = Row(
 )
 ROWS = (ROW,)
 
-ROUNDS = 3
+ROUNDS = 2
 COUNT = 1000
 AT_ONCE = 32
 """Starts in flight."""

@@ -54,6 +54,8 @@ class PageSent(PageFact):
         run.failing_since, run.is_failing = None, False
         if self.person not in incident.reached:
             incident.reached.append(self.person)
+        if self.person not in run.reached:
+            run.reached.append(self.person)
         for other in run.people():
             other.sent = other.sent or other.person == self.person
         person = self.paged(incident)
@@ -83,6 +85,7 @@ class PageSent(PageFact):
                 receipt = AwaitedReceipt(
                     run=self.run, person=self.person, channel=self.channel, contact=self.contact,
                     round=self.round, step=self.step, sent_at=at, confirm_by=at + CONFIRM_WITHIN,
+                    bundle=delivery.bundle,
                 )  # fmt: skip
                 incident.awaits(delivery.key, receipt)
 
@@ -226,6 +229,8 @@ class PagingFailed(Fact):
 def _not_reached(incident: Incident, person: str) -> None:
     """What left has not arrived: the next contact is a first page again, and waits for no others."""
     incident.reached = [other for other in incident.reached if other != person]
+    for run in incident.pages:
+        run.reached = [other for other in run.reached if other != person]
 
 
 def _note_failure(run: PageRun, at: datetime) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.errors import Problem
 from domain.policy.contact_formats import format_problem
-from domain.policy.reachable import rule_problems
+from domain.policy.reachable import rule_problems, throttle_problems
 from domain.policy.references import unknown
 from domain.policy.tolerant import Raw, contacts, entries, mappings, section, text, texts
 
@@ -30,6 +30,7 @@ def value_problems(
     yield from _keys(raw)
     yield from _contacts(raw, channels)
     yield from rule_problems(raw, channels)
+    yield from throttle_problems(raw, channels)
     yield from _spans(raw)
     yield from _duplicates(raw)
     for where, integration in entries(raw, "integrations"):

@@ -10,7 +10,8 @@ from domain.policy.model import Policy
 from domain.policy.person import ContactRule, Person
 from domain.policy.references import unknown
 from domain.policy.shape import found
-from domain.policy.tolerant import Raw, entries, mappings, text
+from domain.policy.throttle import OTHERS
+from domain.policy.tolerant import Raw, entries, mappings, section, text
 
 
 def rule_problems(raw: Raw, channels: Collection[str]) -> Iterator[Problem]:
@@ -27,6 +28,13 @@ def rule_problems(raw: Raw, channels: Collection[str]) -> Iterator[Problem]:
                             f"{found(use)} is no method: write sms, or sms:2 for the second one"
                         )
                         yield Problem(where=at, detail=detail)
+
+
+def throttle_problems(raw: Raw, channels: Collection[str]) -> Iterator[Problem]:
+    """Throttles of channels that nobody knows: they would hold back nothing."""
+    names = section(raw, "limits", "throttles")
+    known = [*channels, *(name for name in ALIASES if name not in channels), OTHERS]
+    yield from unknown("channel", ((f"limits.throttles.{one}", str(one)) for one in names), known)
 
 
 def reach_warnings(policy: Policy) -> Iterator[Problem]:

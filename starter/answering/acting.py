@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -22,6 +23,7 @@ from starter.security import PageRef
 from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, RefusedError
 
 ACKNOWLEDGE, ESCALATE = "acknowledge", "escalate"
+ACKNOWLEDGE_ALL = "acknowledge_all"
 _STEP = re.compile(r"s([1-9][0-9]*)")
 log = structlog.get_logger(__name__)
 
@@ -81,6 +83,19 @@ class Answering:
     async def standing(self, page: PageRef) -> Standing:
         """How the page stands; reads only."""
         return await standing_of(self._gateway, self._policy(), page)
+
+    async def together(self, page: PageRef) -> list[PageRef]:
+        """The other pages of the message that held this one; none where the records do not answer."""
+        records = self._gateway.records
+        try:
+            others = await records.read_if_up(records.reader.bundled_with, page.key)
+        except RecordsUnavailableError:
+            return []
+        return [PageRef(incident, page.person, key) for incident, key in others]
+
+    async def acknowledge_all(self, pages: Sequence[PageRef], via: str) -> list[Result]:
+        """The person takes every page of a message, all at once. Never raises."""
+        return list(await asyncio.gather(*(self.acknowledge(page, via) for page in pages)))
 
     async def acknowledge(self, page: PageRef, via: str) -> Result:
         """The person takes the page. Never raises.

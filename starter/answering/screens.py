@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starter.answering.acting import ESCALATE, Outcome, Result
@@ -113,6 +114,39 @@ def of_result(action: str, result: Result) -> Screen:
             return Screen(403, "This page is not yours to answer", f"{result.detail}.")
         case _:
             return of_standing(result.standing)
+
+
+def of_results(results: Sequence[Result]) -> Screen:
+    """What came of acknowledging every page of a message, in one line for each."""
+    lines = [f"{result.standing.page.incident}: {_in_short(result)}." for result in results]
+    found = {result.outcome for result in results}
+    lost = Outcome.UNAVAILABLE in found
+    if lost:
+        head, status = "Not all done: Tocsin could not keep every answer", 503
+    elif Outcome.ACCEPTED in found:
+        head, status = "Your answers are kept", 202
+    else:
+        head, status = "Acknowledged", 200
+    return Screen(status, head, " ".join(lines), good=not lost, can_acknowledge=lost)
+
+
+def _in_short(result: Result) -> str:
+    standing = result.standing
+    match result.outcome:
+        case Outcome.DONE:
+            return "you have it"
+        case Outcome.ACCEPTED:
+            return "recorded as soon as a worker is up"
+        case Outcome.YOURS:
+            return "you had it already"
+        case Outcome.TAKEN:
+            return f"{standing.by} has it"
+        case Outcome.ENDED:
+            return f"over, {standing.why}"
+        case Outcome.UNAVAILABLE:
+            return "NOT acknowledged, press again"
+        case _:
+            return f"not acknowledged, {result.detail or standing.why}"
 
 
 def confirmation(standing: Standing) -> Screen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from starter.answering import twilio
 from starter.answering.acting import Answering, Outcome, Result
@@ -15,6 +16,8 @@ TAKE, ESCALATE = "1", "2"
 ASKED_AGAIN_AT_MOST = 2
 KEYS = "Press 1 to acknowledge. Press 2 to escalate to the next people."
 GOODBYE = "Goodbye."
+NAMED = 3
+"""Other incidents of the same message that are read out."""
 _SEVERITY = re.compile(r"SEV-?([0-9])")
 
 
@@ -42,7 +45,8 @@ async def answer_call(
         )
     digits = fields.get("Digits", "").strip()
     if digits == TAKE:
-        return twilio.hang_up(f"{_taken(name, await answering.acknowledge(page, VIA))} {GOODBYE}")
+        said = _taken(name, await answering.acknowledge(page, VIA))
+        return twilio.hang_up(f"{said}{_others(await answering.together(page))} {GOODBYE}")
     if digits == ESCALATE:
         return twilio.hang_up(f"{_escalated(name, await answering.escalate(page, VIA))} {GOODBYE}")
     return await _ask(answering, page, bool(digits), asked, action)
@@ -86,6 +90,15 @@ def _taken(name: str, result: Result) -> str:
             return f"Your acknowledgement of incident {name} is kept, and is recorded in a moment."
         case _:
             return _failed(name, result)
+
+
+def _others(pages: Sequence[PageRef]) -> str:
+    """One key takes one incident: nobody may believe to have taken those that were only counted."""
+    if not pages:
+        return ""
+    named = ", ".join(spoken(page.incident) for page in pages[:NAMED])
+    more = f" and {len(pages) - NAMED} more" if len(pages) > NAMED else ""
+    return f" Not acknowledged by this: {named}{more}."
 
 
 def _escalated(name: str, result: Result) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from starter.answering import screens
-from starter.answering.acting import ACKNOWLEDGE, ESCALATE
+from starter.answering.acting import ACKNOWLEDGE, ACKNOWLEDGE_ALL, ESCALATE
 from starter.answering.desk import AnswerDesk
 from starter.answering.screens import Screen
 from starter.answering.standing import Kind, Standing
@@ -54,7 +55,10 @@ FORM = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "action": {"type": "string", "enum": [ACKNOWLEDGE, ESCALATE]},
+                        "action": {
+                            "type": "string",
+                            "enum": [ACKNOWLEDGE, ACKNOWLEDGE_ALL, ESCALATE],
+                        },
                         "confirm": {"type": "string", "enum": ["yes"]},
                     },
                 }
@@ -81,7 +85,8 @@ async def look(request: Request, token: str) -> Response:
     if not services.answers.looks.take(token):
         return _shown(services, screens.TOO_MANY)
     standing = await services.answers.answering.standing(opened)
-    return _shown(services, screens.of_standing(standing), standing)
+    others = await services.answers.answering.together(opened)
+    return _shown(services, screens.of_standing(standing), standing, others=others)
 
 
 @router.post(
@@ -110,13 +115,20 @@ async def press(request: Request, token: str) -> Response:
     if action == ESCALATE and fields.get("confirm") != "yes":
         standing = await desk.answering.standing(opened)
         return _shown(services, screens.confirmation(standing), standing)
+    others = await desk.answering.together(opened)
+    if action == ACKNOWLEDGE_ALL:
+        results = await desk.answering.acknowledge_all([opened, *others], VIA)
+        first, screen = results[0], screens.of_results(results)
+        left = others if screen.can_acknowledge else []
+        return _shown(services, screen, first.standing, first.view, left)
     if action == ESCALATE:
         result = await desk.answering.escalate(opened, VIA)
     elif action == ACKNOWLEDGE:
         result = await desk.answering.acknowledge(opened, VIA)
     else:
         return _shown(services, screens.UNKNOWN_ACTION)
-    return _shown(services, screens.of_result(action, result), result.standing, result.view)
+    screen = screens.of_result(action, result)
+    return _shown(services, screen, result.standing, result.view, others)
 
 
 async def form_of(request: Request) -> list[tuple[str, str]]:
@@ -151,6 +163,7 @@ def _shown(
     screen: Screen,
     standing: Standing | None = None,
     view: View | None = None,
+    others: Sequence[PageRef] = (),
 ) -> Response:
     """The HTML. What is not known of the incident is left out, and all of it for whom it is none of."""
     policy = services.policy()
@@ -169,6 +182,7 @@ def _shown(
         "incident": {"service_name": "", "url": "", **incident} if incident else None,
         "holder": ", ".join(named(person) for person in holders_of(incident)),
         "paged": [named(person) for person in paged],
+        "others": [other.incident for other in others] if is_theirs else [],
         "person": named(page.person) if page else "",
         "style": Markup(LOOKS),
     }

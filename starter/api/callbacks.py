@@ -188,6 +188,9 @@ async def _press(services: Services, page: PageRef, pressed: Pressed) -> dict[st
     person = services.policy().people.get(page.person)
     name = person.name if person and person.name else page.person
     text, replaces = slack.outcome_of(pressed.action, result, name)
+    others = ", ".join(one.incident for one in await answering.together(page))
+    if others and replaces:
+        text = f"{page.incident}: {text}. Not answered by this: {others}"
     return slack.replacing(pressed, text) if replaces else slack.private(text)
 
 

@@ -70,7 +70,7 @@ async def add(request: Request, body: Body, header: Key) -> Response:
     policy = services.policy()
     service = body.get("service")
     if not isinstance(service, str):
-        raise invalid("is required", "/service")
+        raise invalid("service is required: a name of the policy", "/service")
     check_service(policy, service)
     check_actor(policy, str(body.get("actor") or OPERATOR))
     fields = _in_zone(body, policy)

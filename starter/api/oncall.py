@@ -15,7 +15,7 @@ from pydantic import Field
 from starlette.requests import Request
 
 from domain.absences import Absences
-from domain.coverage import Finding, Kind, find_all
+from domain.coverage import Finding, Kind, find_all, has_usable_contact
 from domain.durations import format_duration
 from domain.errors import Problem
 from domain.names import nearest
@@ -144,6 +144,8 @@ def steps_of(policy: Policy, service: str, at: datetime) -> list[dict[str, Any]]
                 "schedule": one.schedule,
                 "until": wire(one.until) if one.until else None,
                 "why": one.why,
+                "is_reachable": one.person in policy.people
+                and has_usable_contact(policy.people[one.person]),
             }
             for one in people
         ]

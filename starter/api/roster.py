@@ -15,6 +15,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from domain.policy.model import Policy
 from domain.policy.rota import Override, Schedule, Temporary
 from domain.roster import ContactSwitch, Entry, RosterCopy, said_of
 from domain.roster_changes import (
@@ -166,10 +167,10 @@ async def _change(
         raise GatewayUnavailableError(f"{NOTHING_KEPT} ({error})") from error
     if answer is None:
         return JSONResponse({"accepted": True}, 202)
-    return JSONResponse(_answered(answer), status)
+    return JSONResponse(_answered(answer, services.policy()), status)
 
 
-def _answered(answer: Mapping[str, Any]) -> dict[str, Any]:
+def _answered(answer: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     """The roster's answer as the API gives it."""
     said: dict[str, Any] = {"copied": answer["copied"], "warnings": answer["warnings"]}
     added = [Entry.model_validate(entry) for entry in answer["added"]]
@@ -177,6 +178,9 @@ def _answered(answer: Mapping[str, Any]) -> dict[str, Any]:
     if added:
         first = _shown(added[0])
         said = {"id": first["id"], "schedule": first["schedule"]} | said
+        if first["schedule"] in policy.schedules:
+            # Whose wall time the times below are.
+            said["timezone"] = policy.schedules[first["schedule"]].timezone
         for name in ("override", "temporary"):
             if first[name] is not None and len(added) == 1:
                 said[name] = first[name]

@@ -68,7 +68,7 @@ async def test_page(request: Request, body: Body) -> dict[str, Any]:
 async def explain(request: Request, body: Body) -> dict[str, Any]:
     _only(body, EXPLAIN_BODY)
     if "payload" not in body:
-        raise invalid("is required", "/payload")
+        raise invalid("payload is required", "/payload")
     sender, format_name = _sender(services_of(request).policy(), body.get("integration"))
     alerts = FORMATS[format_name](body["payload"], sender)
     said = [
@@ -93,4 +93,4 @@ def _only(body: dict[str, Any], schema: dict[str, Any]) -> None:
     for name in body:
         if name not in schema["properties"]:
             known = ", ".join(schema["properties"])
-            raise invalid(f"is no field of this body; it has {known}", f"/{name}")
+            raise invalid(f"{name[:40]!r} is no field of this body; it has {known}", f"/{name}")

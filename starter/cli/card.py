@@ -170,7 +170,7 @@ def _due(view: View, now: datetime) -> list[Row]:
             until, "bold red" if is_late else ""
         )
         rows.append(("next" if not rows else "", text))
-    return rows or [("next", Text("nothing is due"))]
+    return rows or [("next", Text("no update is due"))]
 
 
 def _sections(view: View, entries: list[View], now: datetime) -> Iterable[tuple[str, list[Row]]]:

@@ -110,7 +110,10 @@ def from_client(error: ClientError, key: str | None = None) -> CliError:
 def _from_api(error: ApiError, repeat: str) -> CliError:
     problem = error.problem
     what = str(problem.get("detail") or problem.get("title") or "refused")
-    details = [line for item in _items(problem.get("errors")) for line in _field_lines(item)]
+    items = _items(problem.get("errors"))
+    # One conflict says its whole sentence already: nobody has to read it twice.
+    is_said = error.status == 409 and len(items) == 1 and items[0].get("detail") == what
+    details = [] if is_said else [line for item in items for line in _field_lines(item)]
     allowed = problem.get("allowed")
     if isinstance(allowed, list) and allowed and "allowed" not in what:
         details.append(f"allowed now: {', '.join(map(str, allowed))}")
@@ -125,8 +128,14 @@ def _hint(error: ApiError, repeat: str) -> str:
         return f"the system has trouble: `tocsin doctor` looks closer{repeat}"
     if error.status == 404 and "/incidents/" in error.request:
         return "`tocsin list --status all` shows every incident"
+    if error.status in (404, 409) and "/maintenance" in error.request:
+        return "`tocsin maintenance list` shows every window"
     if error.status == 409 and "/oncall/" in error.request:
         return "`tocsin oncall override list` shows what is there"
+    if error.status == 404 and "/oncall/overrides/" in error.request:
+        return "`tocsin oncall override list` shows what is there"
+    if error.status == 404 and "/oncall/" in error.request:
+        return "`tocsin policy show` names every schedule"
     if any(item.get("pointer") == "/actor" for item in _items(error.problem.get("errors"))):
         return "say who does it by --as PERSON, a person of the policy"
     return WHAT_TO_DO.get(error.status, "")

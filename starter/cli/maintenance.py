@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -28,10 +30,16 @@ def add(
     reason: options.Reason,
     since: Annotated[
         str | None,
-        typer.Option("--from", parser=words.coming, metavar="TIME", help="Left out: now."),
+        typer.Option("--from", parser=words.planned, metavar="TIME", help="Left out: now."),
     ] = None,
     until: Annotated[
-        str, typer.Option("--to", parser=words.coming, metavar="TIME", help=f"{words.PLANS}.")
+        str,
+        typer.Option(
+            "--to",
+            parser=words.planned,
+            metavar="TIME",
+            help=f"{words.PLANS}; by the organisation's clock.",
+        ),
     ] = "1h",
     actor: options.Actor = None,
     key: options.Key = None,
@@ -41,9 +49,13 @@ def add(
     from starter.cli import tables
 
     write = Write(actor, key, output)
+    if words.is_clock(since) or words.is_clock(until):
+        now = _where_the_organisation_is(ctx)
+        since, until = since and words.on_day(since, now), words.on_day(until, now)
     body = write.body({"service": service, "from": since, "to": until, "reason": reason})
     answer = perform(ctx, write, lambda client, key: client.add_maintenance(body, key))
-    done = f"{service} is in maintenance as {answer.data.get('id', 'a window')}: until {until}"
+    end = answer.data.get("to") or until
+    done = f"{service} is in maintenance as {answer.data.get('id', 'a window')}: until {end}"
     finish(answer, output, done, ids=[service], table=tables.pairs)
 
 
@@ -54,13 +66,13 @@ def list_windows(
     output: options.Output = Format.TABLE,
 ) -> None:
     """Show the windows that last or are to come."""
-    from starter.cli import tables
+    from starter.cli import rota
 
     with session(ctx).client() as client:
         found = client.maintenance(service)
     windows = found.get("windows", [])
     ids = [f"{one.get('service')}/{one.get('id')}" for one in windows]
-    emit(found, output, table=lambda: tables.rows(windows, "no maintenance"), ids=ids)
+    emit(found, output, table=lambda: rota.windows(found), ids=ids)
     _warn_of_silence(found)
 
 
@@ -98,6 +110,14 @@ def heartbeats(ctx: typer.Context, output: options.Output = Format.TABLE) -> Non
     rows = [{field: one.get(field) for field in shown} for one in monitors]
     names = [str(one.get("name")) for one in monitors]
     emit(found, output, table=lambda: tables.rows(rows, "no heartbeats"), ids=names)
+
+
+def _where_the_organisation_is(ctx: typer.Context) -> datetime:
+    """The time now by the organisation's clock: a bare `18:00` is today's there."""
+    with session(ctx).client() as client:
+        policy = client.policy().get("policy") or {}
+    zone = (policy.get("organisation") or {}).get("timezone") or "UTC"
+    return datetime.now(UTC).astimezone(ZoneInfo(zone))
 
 
 def _warn_of_silence(found: dict[str, Any]) -> None:

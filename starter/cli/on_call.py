@@ -9,8 +9,9 @@ import typer
 from starter.cli import options, overrides, words
 from starter.cli.failures import ExitCode, usage
 from starter.cli.output import Format, emit
+from starter.cli.screen import note
 from starter.cli.session import session
-from starter.cli.writing import Write, finish, leave, perform
+from starter.cli.writing import Write, leave, perform
 
 app = typer.Typer()
 on_call = typer.Typer(help="Who is on call, who covers, and whether a page arrives.")
@@ -115,16 +116,19 @@ def send_test_page(
     body = write.body({"person": person})
     answer = perform(ctx, write, lambda client, key: client.test_page(body, key))
     reached = delivered(answer.data)
-    done = f"test page to {person}: {reached.name.lower()}"
-    finish(answer, output, done, ids=[person], table=tables.deliveries)
+    emit(answer.data, output, table=lambda: tables.deliveries(answer.data), ids=[person])
+    if reached is ExitCode.FAILED:
+        note(f"error: no test page to {person} has left", style="red")
+    else:
+        note(f"done: test page to {person}: {reached.name.lower()}")
     leave(reached)
 
 
 def delivered(data: dict[str, object]) -> ExitCode:
-    """Done when every message went out, failed when none did, partial between."""
+    """Done when every message went out, failed when none did or there was none, partial between."""
     listed = data.get("deliveries")
     messages = listed if isinstance(listed, list) else []
     failed = [one for one in messages if one.get("state") not in ("sent", "sending")]
-    if not failed:
+    if messages and not failed:
         return ExitCode.DONE
     return ExitCode.FAILED if len(failed) == len(messages) else ExitCode.PARTIAL

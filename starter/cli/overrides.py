@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from typer.core import TyperGroup
@@ -27,11 +29,13 @@ override = typer.Typer(
     cls=AddsByDefault, help="Who stands in for a while. Without a verb: add.", no_args_is_help=True
 )
 
+ZONE = "by the schedule's clock"
 Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", show_default=False)]
 From = Annotated[
-    str, typer.Option("--from", parser=words.coming, metavar="TIME", help=f"{words.PLANS}.")
+    str,
+    typer.Option("--from", parser=words.planned, metavar="TIME", help=f"{words.PLANS}; {ZONE}."),
 ]
-Until = Annotated[str, typer.Option("--to", parser=words.coming, metavar="TIME")]
+Until = Annotated[str, typer.Option("--to", parser=words.planned, metavar="TIME")]
 
 
 @override.command("add")
@@ -58,11 +62,13 @@ def add(
     from starter.cli import rota
 
     write = Write(actor, key, output)
+    since, until = _on_days(ctx, schedule, since, until)
     fields = write.body({"from": since, "to": until, "instead_of": instead_of})
     body = {**fields, "person": person, **({"also": True} if also else {})}
     answer = perform(ctx, write, lambda client, key: client.override(schedule, body, key))
     beside = " as well" if also else ""
-    done = f"{person or 'nobody'} is on {schedule}{beside} from {since} to {until}"
+    times = _times(answer.data, since, until)
+    done = f"{person or 'nobody'} is on {schedule}{beside} {times}"
     ids = [str(answer.data.get("id") or schedule)]
     finish(answer, output, done, ids=ids, table=rota.changed)
 
@@ -113,10 +119,10 @@ def swap(
     until: Until,
     back_since: Annotated[
         str | None,
-        typer.Option("--back-from", parser=words.coming, metavar="TIME", help="Partner's turn."),
+        typer.Option("--back-from", parser=words.planned, metavar="TIME", help="Partner's turn."),
     ] = None,
     back_until: Annotated[
-        str | None, typer.Option("--back-to", parser=words.coming, metavar="TIME")
+        str | None, typer.Option("--back-to", parser=words.planned, metavar="TIME")
     ] = None,
     actor: options.Actor = None,
     key: options.Key = None,
@@ -128,6 +134,9 @@ def swap(
     from starter.cli import rota
 
     write = Write(actor, key, output)
+    since, until = _on_days(ctx, schedule, since, until)
+    if back_since is not None and back_until is not None:
+        back_since, back_until = _on_days(ctx, schedule, back_since, back_until)
     body = write.body(
         {
             "person": person,
@@ -140,7 +149,8 @@ def swap(
     )
     answer = perform(ctx, write, lambda client, key: client.swap(schedule, body, key))
     ids = [str(one.get("id")) for one in answer.data.get("overrides") or []] or [schedule]
-    done = f"{person} and {partner} swap on {schedule}"
+    zone = answer.data.get("timezone")
+    done = f"{person} and {partner} swap on {schedule}" + (f", times of {zone}" if zone else "")
     finish(answer, output, done, ids=ids, table=rota.changed)
 
 
@@ -161,12 +171,15 @@ def temporary(
     from starter.cli import rota
 
     write = Write(actor, key, output)
-    shifts = [_shift(one, since, until) for one in shift]
+    said = [_shift(one, since, until) for one in shift]
+    ends = [one[name] for one in said for name in ("from", "to")]
+    since, until, *ends = _on_days(ctx, schedule, since, until, *ends)
+    shifts = [{**one, "from": ends[2 * n], "to": ends[2 * n + 1]} for n, one in enumerate(said)]
     body = write.body({"from": since, "to": until, "shifts": shifts})
     answer = perform(ctx, write, lambda client, key: client.temporary(schedule, body, key))
     ids = [str(answer.data.get("id") or schedule)]
     counts = "this shift counts" if len(shifts) == 1 else f"these {len(shifts)} shifts count"
-    done = f"only {counts} on {schedule} from {since} to {until}"
+    done = f"only {counts} on {schedule} {_times(answer.data, since, until)}"
     finish(answer, output, done, ids=ids, table=rota.changed)
 
 
@@ -178,9 +191,32 @@ def _shift(said: str, since: str, until: str) -> dict[str, str]:
     start, end = [*times, "", ""][:2]
     return {
         "person": person,
-        "from": words.coming(start) if start else since,
-        "to": words.coming(end) if end else until,
+        "from": words.planned(start) if start else since,
+        "to": words.planned(end) if end else until,
     }
+
+
+def _on_days(ctx: typer.Context, schedule: str, *times: str) -> list[str]:
+    """The times with their days: a bare `18:00` is today's where the schedule is.
+
+    The schedule is asked for its zone only where that matters, so that the rest works without.
+    """
+    if not any(map(words.is_clock, times)):
+        return list(times)
+    with session(ctx).client() as client:
+        zone = client.schedule(schedule, None, None, 1).get("timezone") or "UTC"
+    now = datetime.now(UTC).astimezone(ZoneInfo(zone))
+    return [words.on_day(one, now) for one in times]
+
+
+def _times(data: dict[str, Any], since: str, until: str) -> str:
+    """From when to when it counts, as the roster has kept it."""
+    kept = data.get("override") or data.get("temporary") or {}
+    zone = data.get("timezone")
+    if not (zone and kept.get("from") and kept.get("to")):
+        return f"from {since} to {until}"
+    since, until = (str(kept[name])[:16].replace("T", " ") for name in ("from", "to"))
+    return f"from {since} to {until}, times of {zone}"
 
 
 def contact(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,8 @@ from starter.cli.screen import one_line, show
 
 View = dict[str, Any]
 _UNTIL = re.compile(r" until [A-Z][a-z]{2} \d{4}-\d{2}-\d{2} \d{2}:\d{2} [\w/+-]+")
+_FAR = timedelta(days=90)
+"""From then on a date without its year could be meant for this one."""
 MOST_GAPS = 5
 """Gaps of one schedule that are shown one by one."""
 KINDS = {
@@ -156,7 +158,28 @@ def _local(wire: object, now: datetime) -> str:
     if at is None:
         return "-"
     here = clock.local(at)
+    if here.year != clock.local(now).year and abs(at - now) > _FAR:
+        return f"{here.day:2} {here:%b %Y %H:%M}"
     return f"{here:%a} {here.day:2} {here:%b %H:%M}"
+
+
+def windows(found: View) -> None:
+    """Maintenance; what lasts now stands out."""
+    listed = found.get("windows") or []
+    if not listed:
+        show(Text("no maintenance"))
+        return
+    now = datetime.now(UTC)
+    table = _table("", "SERVICE", "ID", *_local_columns(now), "BY", "REASON", gives_way="REASON")
+    for one in listed:
+        is_now = one.get("state") == "active"
+        style = "bold" if is_now else ""
+        by = one.get("by") or one.get("source") or "-"
+        names = (one_line(one.get(name)) for name in ("service", "id"))
+        times = (_local(one.get(name), now) for name in ("from", "to"))
+        cells = (">" if is_now else "", *names, *times, one_line(by), one_line(one.get("reason")))
+        table.add_row(*(Text(cell, style) for cell in cells))
+    show(table)
 
 
 def overrides(found: View) -> None:
@@ -198,7 +221,7 @@ def _lines(found: View) -> Iterator[Text]:
     if found.get("id"):
         yield Text(one_line(found["id"]), "bold")
     for one in found.get("overrides") or []:
-        end = f"{one.get('from')} to {one.get('to')}"
+        end = " to ".join(str(one.get(name))[:16].replace("T", " ") for name in ("from", "to"))
         yield Text(
             one_line(f"{one.get('id')}  {one.get('person')} for {one.get('instead_of')}, {end}")
         )

@@ -120,7 +120,9 @@ def on_call(found: View) -> None:
         nobody = {"person": "NOBODY", "schedule": "; ".join(step.get("skipped") or [])}
         for target in step.get("targets") or [nobody]:
             until = clock.both(target["until"], now) if target.get("until") else "-"
-            cells = [one_line(target.get("person")), one_line(target.get("schedule") or "-"), until]
+            lost = "" if target.get("is_reachable", True) else " (no usable contact)"
+            who = one_line(f"{target.get('person')}{lost}")
+            cells = [who, one_line(target.get("schedule") or "-"), until]
             table.add_row(str(number), one_line(step.get("after", "")), *cells)
     show(Text(f"{one_line(found.get('service'))} at {clock.both(found.get('at'), now)}"), table)
 
@@ -182,7 +184,10 @@ def deliveries(found: View) -> None:
     """What became of each message."""
     wanted = ("recipient", "channel", "state", "reason", "detail")
     messages = found.get("deliveries") or []
-    rows([{name: one.get(name) for name in wanted if name in one} for one in messages])
+    listed = [{name: one.get(name) for name in wanted if name in one} for one in messages]
+    rows(listed, "no message left")
+    for remark in found.get("notes") or []:
+        show(Text(one_line(remark), "yellow"))
 
 
 def postmortem(found: View) -> None:

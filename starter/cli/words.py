@@ -77,6 +77,35 @@ def coming(given: str) -> str:
     return wire(parse_time(given, datetime.now().astimezone(), is_past=False))
 
 
+def planned(given: str) -> str:
+    """A time of a plan in a zone that the API knows: an instant on the wire, else wall time as it is said.
+
+    Raises:
+        typer.BadParameter: naming the accepted forms.
+    """
+    at = coming(given)
+    said = given.strip()
+    if _CLOCK.fullmatch(said):
+        return said
+    if _LENGTH.fullmatch(said):
+        return at
+    wall = datetime.fromisoformat(said)
+    return at if wall.tzinfo else wall.isoformat(timespec="minutes")
+
+
+def is_clock(said: str | None) -> bool:
+    """Whether it is a time of day: then somebody has to know which day it is there."""
+    return said is not None and _CLOCK.fullmatch(said) is not None
+
+
+def on_day(said: str, now: datetime) -> str:
+    """`18:00` with the day that it is where `now` is; anything else as it is."""
+    if not is_clock(said):
+        return said
+    at = time.fromisoformat(said.zfill(5) if said.count(":") == 1 else said.zfill(8))
+    return datetime.combine(now.date(), at).isoformat(timespec="minutes")
+
+
 def parse_time(given: str, now: datetime, *, is_past: bool) -> datetime:
     """Read a time as a person types it, seen from `now` in its zone.
 

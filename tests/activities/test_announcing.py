@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from activities.remind import Reminding
 from activities.resolve import Resolving
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Announced, DeliveryState, Purpose
+from domain.on_call import resolve_targets
 from domain.policy.model import Policy
 from templates.renderer import Renderer
 from tests.fakes.organisation import (
+    NOW,
     FixedPolicy,
     RecordingChannel,
     a_clock,
@@ -175,6 +178,20 @@ async def test_the_next_step_is_somebody_else(
     request = an_announcement("next_step", view=a_view(incident_manager=manager))
     done = await _announcer(tmp_path, channel).announce(request)
     assert _recipients(done) == [f"person:{expected}"]
+
+
+@pytest.mark.parametrize("hours", [0, 1, 2])
+async def test_whoever_is_on_call_by_temporals_time_is_told(
+    tmp_path: Path, channel: RecordingChannel, hours: int
+) -> None:
+    """The worker's clock may be off by hours; the turn of an hourly rotation is that of the request."""
+    turns = {"people": ["alice", "bob", "carol"], "every": "hour", "starts": "2026-01-05"}
+    policy = a_policy(schedules={"payments": {"rotations": [turns]}})
+    at = NOW + timedelta(hours=hours)
+    (meant,), _ = resolve_targets(policy, ["schedule:payments"], at)
+    request = an_announcement("schedule:payments").model_copy(update={"at": at})
+    done = await _announcer(tmp_path, channel, policy).announce(request)
+    assert _recipients(done) == [f"person:{meant.person}"]
 
 
 async def test_one_failing_recipient_fails_alone(tmp_path: Path, channel: RecordingChannel) -> None:

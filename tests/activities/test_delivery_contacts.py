@@ -142,4 +142,4 @@ async def test_a_channel_that_hangs_does_not_hold_up_another(outbox: Outbox) -> 
         await hanging.aclose()
         await quick.aclose()
     assert delivery.state is DeliveryState.SENT
-    assert took < 1
+    assert took < 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.bundling import HandedPage, PagingLimits, Waiting, free_at, plan
+from domain.bundling import GATHER, HandedPage, PagingLimits, Waiting, free_at, plan
 from domain.messages import Delivery, DeliveryState, PageText, SendPage
 from domain.person_pages import BundleSent, PersonState, RankNotice, SendBundle
 from domain.policy.model import Limits
@@ -108,17 +108,19 @@ def test_four_incidents_at_once_make_one_message_in_rank_order() -> None:
 
 def test_each_incident_is_told_until_when_its_page_waits() -> None:
     """A promise at once, so that the incident does not page by itself; it is not repeated."""
-    alice = Alice(a_page())
+    alice = Alice(a_page(), a_page("search-1"))
     alice.look(T0)
-    assert alice.told() == [("checkout-1", T0 + WINDOW)]
+    assert alice.told() == [("checkout-1", T0 + WINDOW), ("search-1", T0 + WINDOW)]
     alice.look(T0 + 10 * SECOND)
     assert alice.told() == []
 
 
-def test_a_single_page_leaves_as_it_is() -> None:
-    """Nobody else pages: after the window the page goes out with its own text."""
+def test_a_single_page_leaves_soon_and_as_it_is() -> None:
+    """Nobody else pages: after a moment for company the page goes out with its own text."""
     alice = Alice(a_page())
-    alice.sends(T0 + WINDOW)
+    alice.look(T0)
+    assert alice.told() == [("checkout-1", T0 + GATHER)]
+    alice.sends(T0 + GATHER)
     (request,) = alice.left
     assert request.pages[0].page.text.html == "<p>whole</p>"
 
@@ -230,6 +232,33 @@ def test_a_withdrawal_that_overtakes_its_page_counts() -> None:
     assert alice.left == []
 
 
+def test_a_page_that_was_taken_back_and_is_wanted_again_leaves() -> None:
+    """A call was due before the text message left: it waits its turn anew, and is not forgotten."""
+    alice = Alice(a_page(channel="voice", handed_at=T0))
+    key = "checkout-1/p1/r2/s1/alice/voice-0"
+    alice.state.withdraw("checkout-1", [key], T0 + 6 * SECOND, T0 + 5 * SECOND)
+    again = a_page(channel="voice", handed_at=T0 + 10 * SECOND)
+    alice.take(a_page(channel="voice", handed_at=T0), at=T0 + 7 * SECOND)  # the first signal again
+    alice.take(again, again, at=T0 + 10 * SECOND)
+    alice.state.withdraw("checkout-1", [key], T0 + 11 * SECOND, T0 + 5 * SECOND)  # as late
+    alice.sends(T0 + 10 * SECOND + WINDOW)
+    alice.take(again, at=T0 + minutes(2))
+    alice.sends(T0 + minutes(5))
+    assert alice.named() == [["checkout-1"]]
+
+
+def test_a_page_that_left_while_it_was_taken_back_is_not_sent_again() -> None:
+    """It was under way: wanted anew, its incident hears that it has left."""
+    alice = Alice(a_page(handed_at=T0))
+    alice.look(T0 + WINDOW)
+    alice.state.withdraw("checkout-1", [], T0 + WINDOW + SECOND, T0 + WINDOW)
+    alice.answer(T0 + WINDOW + 2 * SECOND)
+    alice.told()
+    alice.take(a_page(handed_at=T0 + minutes(1)), at=T0 + minutes(1))
+    alice.sends(T0 + minutes(5))
+    assert (len(alice.left), alice.told()) == (1, [("checkout-1", "sent")])
+
+
 def test_a_withdrawal_in_flight_ends_the_retries_and_the_outcome_is_told() -> None:
     """Acknowledged while the message is leaving: it cannot be recalled, and is not tried again."""
     alice = Alice(a_page())
@@ -334,6 +363,26 @@ def test_word_of_a_new_order_is_said_once_per_window() -> None:
     alice.state.offer(a_notice("search-3", at=T0 + 40 * SECOND))
     alice.state.offer(a_notice("api-1", at=T0 + 41 * SECOND))
     assert alice.state.take_notice(T0 + minutes(60)) is None
+
+
+def test_an_order_that_is_as_the_pages_said_is_no_news() -> None:
+    """First pages never pass through here: there and back within the window tells nothing."""
+    alice = Alice()
+    alice.state.offer(a_notice("api-1", before="search-3"))
+    alice.state.offer(a_notice("cart-1", before="api-1", at=T0 + SECOND))
+    alice.state.offer(a_notice("search-3", before="cart-1", at=T0 + 2 * SECOND))
+    assert alice.state.take_notice(T0 + minutes(60)) is None
+
+
+def test_an_order_that_pages_have_changed_since_it_was_told_is_news_again() -> None:
+    """Told that search goes first, then paged for api, which went first: back to search is said."""
+    alice = Alice()
+    alice.state.offer(a_notice("search-3", before="checkout-1"))
+    assert alice.state.take_notice(T0 + WINDOW) is not None
+    alice.state.offer(a_notice("search-3", before="api-1", at=T0 + minutes(5)))
+    told = alice.state.take_notice(T0 + minutes(10))
+    assert told is not None
+    assert told.first == "search-3"
 
 
 def test_a_message_that_names_the_first_makes_the_word_of_it_needless() -> None:

@@ -145,6 +145,14 @@ def test_after_an_outage_over_the_next_step_one_message_goes_to_each() -> None:
     assert len(sent(story, "dana")) == 1
 
 
+def test_a_contact_that_is_due_before_anything_left_says_how_long_it_was_waited() -> None:
+    """The vendor of the first one hangs, or it has a wait: since the step was paged, not no time at all."""
+    story = a_story(outside=Outside(plans={"bob": [("sms", 60)]}))
+    story.wait(minutes(2))
+    (due,) = [x for x in story.facts if isinstance(x, f.ContactDue)]
+    assert due.waited_seconds == 60
+
+
 def test_a_first_contact_with_a_wait_waits() -> None:
     """Bob is reached a minute later, as he wants; nothing counts as failed meanwhile."""
     story = a_story(outside=Outside(plans={"bob": [("sms", 60)]}))
@@ -205,6 +213,17 @@ def test_a_receipt_that_says_no_is_a_failed_page() -> None:
     )
     assert sent(story) == [(0, "push"), (0, "sms")]
     assert story.receipt(KEY, "failed") == []
+
+
+@pytest.mark.parametrize("state", ["delivered", "failed"])
+def test_a_receipt_knows_which_message_held_the_page(state: str) -> None:
+    """A page that left with others keeps the bundle's id, so that a reply still means all of them."""
+    story = a_story(outside=receipts())
+    left = next(fact for fact in story.of(f.PageSent) if fact.deliveries[0].key == KEY)
+    of_bundle = left.deliveries[0].model_copy(update={"bundle": "bob/20261124T140000-1"})
+    story.record(left.model_copy(update={"deliveries": [of_bundle]}))
+    (fact,) = story.receipt(KEY, state)
+    assert [one.bundle for one in fact.deliveries] == ["bob/20261124T140000-1"]  # type: ignore[attr-defined]
 
 
 def test_receipts_that_say_no_for_everything_bring_the_next_step() -> None:

@@ -35,6 +35,7 @@ def paged(round_: int = 1, *, late: bool = False, channels: tuple[str, ...] = ("
     for number in range(1, round_ + 1):
         if number > 1:
             incident.reached.append("alice")
+            incident.pages[0].reached.append("alice")
         target = PageTarget(person="alice", channels=list(channels))
         fact = f.StepPaged(run="p1", round=number, step=1, targets=[target], text=TEXT, late=late)
         incident.record(fact, T0 + minutes(number), "tocsin", follows)
@@ -82,6 +83,14 @@ def test_which_pages_may_wait_for_others(
     assert goes_through_person(incident, effect) is through
 
 
+def test_whoever_is_called_in_again_is_paged_at_once() -> None:
+    """A severity that became major, an escalation by hand: its first page waits for nobody."""
+    incident = paged(2)
+    assert goes_through_person(incident, the_page(incident))
+    incident.pages[0].reached.clear()  # as for a run that has only begun
+    assert not goes_through_person(incident, the_page(incident))
+
+
 def test_what_is_handed_over() -> None:
     """Everything that the bundle says, the policy's limits, and whether another contact failed."""
     incident = paged(2, channels=("sms", "email"))
@@ -90,7 +99,7 @@ def test_what_is_handed_over() -> None:
         key=effect.key, incident_id=incident.id, severity="SEV1", person="alice", channel="sms",
         contact=0, text=TEXT, is_first=False,
     )  # fmt: skip
-    given = handed_page(incident, effect, page)
+    given = handed_page(incident, effect, page, T0)
     assert (given.priority, given.service_name, given.summary) == (
         "P1",
         "Checkout",
@@ -99,7 +108,7 @@ def test_what_is_handed_over() -> None:
     assert given.limits == PagingLimits(throttles=incident.policy.limits.throttles)
     assert not given.at_once
     incident.pages[0].current[0].failed = 1
-    assert handed_page(incident, effect, page).at_once
+    assert handed_page(incident, effect, page, T0).at_once
 
 
 def test_the_wish_stays_until_the_outcome() -> None:

@@ -283,3 +283,14 @@ def test_an_attempt_that_never_answered_is_uncertain_and_comes_again() -> None:
 def test_every_message_has_words(purpose: Purpose) -> None:
     """The timeline names each kind of message."""
     assert describe(an_announcement(purpose=purpose, context={"topic": "a_b", "variant": "final"}))
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(None, 5), (2, 5), (40, 40), (3600, 300)])
+def test_a_message_waits_as_long_as_its_vendor_asks(asked: float | None, seconds: int) -> None:
+    """Not shorter than for any failure, and five minutes at most; before that was heeded, as before."""
+    limited = a_delivery("a", "failed", retryable=True)
+    limited = limited.model_copy(update={"retry_after_seconds": asked})
+    result = Announced(deliveries=[limited, a_delivery("b")])
+    assert announced(an_effect(), result, 1, T0).retry_at == T0 + timedelta(seconds=seconds)
+    old = announced(an_effect(), result, 1, T0, heeds_wait=False)
+    assert old.retry_at == T0 + timedelta(seconds=5)

@@ -37,8 +37,8 @@ def on(policy: Policy, text: str, schedule: str = "pay") -> list[str]:
     return [duty.person for duty in shift.on]
 
 
-def test_33_an_absent_persons_turn_is_taken_by_the_next_who_is_present() -> None:
-    """33: the next in the rotation takes it, as long as the absence lasts, and the reason says so."""
+def test_an_absent_persons_turn_is_taken_by_the_next_who_is_present() -> None:
+    """The next in the rotation takes it, as long as the absence lasts, and the reason says so."""
     policy = a_policy({"alice": [LEAVE]})
     assert [on(policy, f"2026-01-{day}T12:00") for day in ("06", "07", "08", "09")] == [
         ["alice"],
@@ -54,8 +54,8 @@ def test_33_an_absent_persons_turn_is_taken_by_the_next_who_is_present() -> None
     )
 
 
-def test_33_nobody_left_is_a_gap_unless_another_layer_has_somebody() -> None:
-    """33: with everybody of a rotation absent the layer below is on, and without one it is a gap."""
+def test_nobody_left_is_a_gap_unless_another_layer_has_somebody() -> None:
+    """With everybody of a rotation absent the layer below is on, and without one it is a gap."""
     away = {"alice": [LEAVE], "bob": [LEAVE]}
     policy = a_policy(away)
     found = gaps(
@@ -75,8 +75,8 @@ def test_33_nobody_left_is_a_gap_unless_another_layer_has_somebody() -> None:
     assert on(below, "2026-01-07T12:00") == ["carol"]
 
 
-def test_33_an_absence_is_wall_time_of_the_persons_zone() -> None:
-    """33: a day off in Tokyo begins when it begins there; the organisation's zone is for the rest."""
+def test_an_absence_is_wall_time_of_the_persons_zone() -> None:
+    """A day off in Tokyo begins when it begins there; the organisation's zone is for the rest."""
     policy = a_policy({"alice": [LEAVE]})
     tokyo = policy.people["alice"].model_copy(update={"timezone": "Asia/Tokyo"})
     policy = policy.model_copy(update={"people": {**policy.people, "alice": tokyo}})
@@ -119,10 +119,10 @@ DAY = {"from": "2026-01-06T08:00", "to": "2026-01-06T20:00"}
         ),
     ],
 )
-def test_32_overrides_that_add_remove_and_replace_have_one_answer(
+def test_overrides_that_add_remove_and_replace_have_one_answer(
     overrides: list[dict[str, Any]], people: list[str]
 ) -> None:
-    """32: who is added stays beside whoever is on; the later word counts; nobody is on twice."""
+    """Who is added stays beside whoever is on; the later word counts; nobody is on twice."""
     policy = a_policy(overrides=[DAY | one for one in overrides])
     assert on(policy, "2026-01-06T07:59") == ["alice"]
     assert on(policy, "2026-01-06T08:00") == people
@@ -133,8 +133,8 @@ def test_32_overrides_that_add_remove_and_replace_have_one_answer(
     assert {entry.schedule for entry in found} == {"pay"}
 
 
-def test_32_a_temporary_schedule_replaces_everything_in_its_window() -> None:
-    """32: rotations, holidays and overrides do not count inside; outside nothing has changed."""
+def test_a_temporary_schedule_replaces_everything_in_its_window() -> None:
+    """Rotations, holidays and overrides do not count inside; outside nothing has changed."""
     window = {"from": "2026-01-06T08:00", "to": "2026-01-06T20:00"}
     listed = [
         {"from": "2026-01-06T08:00", "to": "2026-01-06T14:00", "person": "carol"},
@@ -157,8 +157,8 @@ def test_32_a_temporary_schedule_replaces_everything_in_its_window() -> None:
     )
 
 
-def test_32_one_answer_for_paging_calendar_and_rota() -> None:
-    """32: the rota laid out says at every hour what paging says at that hour."""
+def test_one_answer_for_paging_calendar_and_rota() -> None:
+    """The rota laid out says at every hour what paging says at that hour."""
     window = {"from": "2026-01-06T08:00", "to": "2026-01-09T20:00"}
     policy = a_policy(
         {"alice": [LEAVE]},
@@ -232,8 +232,8 @@ def test_next_and_all_of_a_schedule() -> None:
     assert resolve_target(policy, "all:gone", at)[1] == ["schedule gone is no longer in the policy"]
 
 
-def test_33_everything_wrong_is_found_ahead_of_time() -> None:
-    """33: a rotation that ends, nobody reachable, an empty step, two schedules at once, a calendar's end."""
+def test_everything_wrong_is_found_ahead_of_time() -> None:
+    """A rotation that ends, nobody reachable, an empty step, two schedules at once, a calendar's end."""
     week = {**WEEKLY, "ends": "2026-01-19"}
     whole = a_policy(rotations=[week], calendar=CALENDAR)
     other = whole.schedules["pay"].model_copy(update={"calendar": None})

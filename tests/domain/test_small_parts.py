@@ -95,6 +95,16 @@ def test_the_shape_of_a_body_is_explained() -> None:
     assert set(found) == {"/severity", "/serverity", "/count"}
 
 
+def test_a_body_of_thousands_of_mistakes_is_explained_in_part() -> None:
+    """The first fifty, and how many there are: reading it must not take a workflow's time."""
+    with pytest.raises(ValidationError) as caught:
+        Body.model_validate({f"field{number}": 1 for number in range(20_000)})
+    found = shape_problems("body", Body, caught.value)
+    assert len(found) == 51
+    assert found[-1].detail == "and 19951 more mistakes"
+    assert nearest("severity" * 100_000, ["severity"]) == ()
+
+
 def an_open(number: int, priority: str = "P1", severity: str = "SEV1") -> OpenIncident:
     return OpenIncident(
         id=f"checkout-{number}",
@@ -159,6 +169,7 @@ def test_a_person_hears_only_of_a_new_first_place(
     assert (order.first if order else None) == first
     if order is not None:
         assert order.first not in order.waits
+        assert order.before not in ("", order.first)
         assert len(order.waits) == len(others)
 
 

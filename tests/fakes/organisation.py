@@ -78,6 +78,7 @@ class FixedRecords:
         self, *incidents: OpenIncident, hang_seconds: float = 0, error: Exception | None = None
     ) -> None:
         self.incidents, self.hang_seconds, self.error = list(incidents), hang_seconds, error
+        self.paged_at: dict[str, datetime] = {}
 
     def open_incidents(self) -> list[OpenIncident]:
         self._answer()
@@ -90,6 +91,10 @@ class FixedRecords:
     def incidents_of(self, person: str) -> list[OpenIncident]:
         self._answer()
         return self.incidents
+
+    def last_page(self, person: str, incident: str) -> datetime | None:
+        self._answer()
+        return self.paged_at.get(incident)
 
     def highest_number(self, service: str) -> int:
         self._answer()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from starter.event_loop import THREADS
 from tests.fakes.ntfy import TOKEN as NTFY_TOKEN
 from tests.fakes.ntfy import ntfy_fake
 from tests.fakes.sendgrid import KEY, Call, SendGridFake, sendgrid_fake
@@ -24,7 +27,7 @@ from tests.fakes.twilio import TOKEN as TWILIO_TOKEN
 from tests.fakes.vendor import Refusal, Request, Taken, VendorFake
 from tests.world import World, a_world
 
-PHONE_HOST = "phone.vendor.test"
+PHONE_HOST, PUSH_HOST, MAIL_HOST = "phone.vendor.test", "push.vendor.test", "mail.vendor.test"
 """Resolved by `Resolver` only: the machine's own names are left alone."""
 
 Ladder = list[tuple[list[str], str]]
@@ -63,17 +66,25 @@ def a_policy(
 
 
 class Resolver:
-    """Names of hosts as the machine resolves them, but for one, which may be gone."""
+    """Names of hosts as the machine resolves them; those of the vendors may be gone, or hang."""
 
     def __init__(self) -> None:
-        self.is_down = False
+        self.is_down = self.all_down = False
+        self.hanging = 0
+        self.over = threading.Event()
+        """Look-ups of the telephone's name wait for this."""
+        self.over.set()
         self._real: Callable[..., Any] = socket.getaddrinfo
 
     def __call__(self, host: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name != PHONE_HOST:
+        if name not in (PHONE_HOST, PUSH_HOST, MAIL_HOST):
             return self._real(host, *args, **kwargs)
-        if self.is_down:
+        if name == PHONE_HOST and not self.over.is_set():
+            self.hanging += 1
+            self.over.wait(20)
+            self.hanging -= 1
+        if self.all_down or (self.is_down and name == PHONE_HOST):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return self._real("127.0.0.1", *args, **kwargs)
 
@@ -164,6 +175,8 @@ async def a_paging_world(
     """A running one on the development server, in real time."""
     file = folder / "policy.yaml"
     file.write_text(policy, encoding="utf-8")
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))  # as the worker has it
     async with AsyncExitStack() as stack:
         paging = Paging(
             stack.enter_context(sendgrid_fake()),
@@ -176,8 +189,8 @@ async def a_paging_world(
             "TOCSIN_DELIVERY": "live",
             "EMAIL_FROM": "tocsin@example.com",
             "SENDGRID_API_KEY": KEY,
-            "SENDGRID_BASE_URL": paging.mails.url,
-            "NTFY_BASE_URL": paging.pushes.url,
+            "SENDGRID_BASE_URL": paging.mails.url.replace("127.0.0.1", MAIL_HOST),
+            "NTFY_BASE_URL": paging.pushes.url.replace("127.0.0.1", PUSH_HOST),
             "NTFY_TOKEN": NTFY_TOKEN,
             "TWILIO_ACCOUNT_SID": ACCOUNT,
             "TWILIO_AUTH_TOKEN": TWILIO_TOKEN,

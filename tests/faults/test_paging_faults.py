@@ -51,6 +51,7 @@ FAILED_AFTER, CONFIRMED_WITHIN = timedelta(seconds=4), timedelta(seconds=3)
 """What the two are in these stories."""
 CROWD = [f"c{number}" for number in range(100)]
 ACKERS = [f"a{number}" for number in range(10)]
+CALLED = [f"d{number}" for number in range(40)]
 CLIMBS: dict[str, Ladder] = {
     **{name: [([f"person:{name}"], "0s"), (["person:carol"], "1h")] for name in MANNERS},
     "fine": [(["person:fine"], "0s")],
@@ -68,10 +69,13 @@ CLIMBS: dict[str, Ladder] = {
     "acks": [([f"person:{person}" for person in ACKERS], "0s"), (["person:late"], "8s")],
     **{f"instant{n}": [(["person:fine"], "0s"), ([f"person:late{n}"], "2s")] for n in range(5)},
     "other": [(["person:other"], "0s")],
+    "unnamed": [([f"person:{person}" for person in CALLED], "0s"), (["person:carol"], "1h")],
+    "named": [(["person:named"], "0s")],
+    "offline": [(["person:offline"], "0s"), (["person:carol"], "1h")],
     "crowd": [([f"person:{person}" for person in CROWD], "0s"), (["person:carol"], "1h")],
 }
 CONTACTS: dict[str, list[dict[str, Any]]] = {
-    **{name: [mail(name), push(name)] for name in (*MANNERS, "dark")},
+    **{name: [mail(name), push(name)] for name in (*MANNERS, "dark", "offline")},
     "fine": [push("fine")],
     "nowhere": [{"channel": "sms", "to": "+4915550001"}, push("nowhere")],
     "quiet": [{"channel": "sms", "to": "+4915550002"}, push("quiet")],
@@ -82,7 +86,8 @@ CONTACTS: dict[str, list[dict[str, Any]]] = {
         for name in ("lost", "broken", "second", "stays", "gone", "late", "e1", "e2", "e3", "e4")
     },
     **{name: [mail(name)] for name in (*ACKERS, *(f"late{n}" for n in range(5)), "other")},
-    **{name: [push(name)] for name in CROWD},
+    **{name: [push(name)] for name in (*CROWD, "named")},
+    **{name: [{"channel": "sms", "to": f"+49155501{name[1:]:0>2}"}] for name in CALLED},
 }
 
 
@@ -107,7 +112,8 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pagi
 def paging(shared: Paging) -> Paging:
     """All vendors well."""
     shared.mails.manners.clear()
-    shared.mails.status, shared.pushes.status, shared.resolver.is_down = 202, 0, False
+    shared.mails.status, shared.pushes.status = 202, 0
+    shared.resolver.is_down = shared.resolver.all_down = False
     shared.pushes.mood = "answer"
     return shared
 
@@ -198,6 +204,32 @@ async def test_all_channels_down_and_back_is_one_page_with_what_is_true_now(
     (subject,) = subjects()
     assert ("SEV2" in subject, "SEV1" in subject) == (True, False), "what is true now"
     assert len(told()) == 1
+    await paging.end(incident)
+
+
+async def test_names_that_resolve_again_bring_one_page(paging: Paging) -> None:
+    """Every vendor's name is gone: PAGING FAILED; the names are back: one page each, and no burst."""
+    paging.resolver.all_down = True
+    incident, _ = await paging.declare("offline")
+    said = await paging.facts(incident, "paging_failed", within=FAILED_AFTER.total_seconds() + 5)
+    assert "PAGING FAILED" in said[0]["text"]
+    reasons = {f["data"]["reason"] for f in await paging.facts(incident, "page_failed")}
+    assert reasons == {"unreachable"}
+
+    def pages() -> list[str]:
+        """Who was reached, by whichever vendor."""
+        catch_all = [call for call in paging.mailed("carol") if call.incident == incident]
+        own = len(paging.mailed("offline")) + len(paging.pushed_to("offline"))
+        return ["offline"] * own + ["carol"] * len(catch_all)
+
+    assert pages() == []
+    paging.resolver.all_down = False
+    back = time.monotonic()
+    await paging.world.eventually(lambda: "offline" in pages(), 30)
+    assert time.monotonic() - back < 30
+    await asyncio.sleep(5)  # longer than any retry that is left would wait
+    assert pages() in (["offline"], ["offline", "carol"]), "one each: carol was tried meanwhile"
+    assert len(await paging.facts(incident, "paging_failed")) == 1
     await paging.end(incident)
 
 
@@ -316,4 +348,21 @@ async def test_a_hundred_calls_that_hang_hold_up_no_page_of_another_channel(
     assert paging.world.activities.running >= len(CROWD), "they hang all the while"
     paging.pushes.mood = "answer"
     paging.pushes.over.set()  # let them go
+    await paging.end(incident, other)
+
+
+async def test_a_name_server_that_hangs_holds_up_no_page_of_another_channel(
+    paging: Paging,
+) -> None:
+    """Forty look-ups of one vendor's name hang and cannot be cut: a push by name is out within 5 s."""
+    paging.resolver.over.clear()
+    try:
+        incident, _ = await paging.declare("unnamed")
+        await paging.world.eventually(lambda: paging.resolver.hanging >= len(CALLED), 5)
+        other, asked = await paging.declare("named")
+        assert await paging.push_to("named", 5) - asked < 5
+        assert paging.resolver.hanging >= len(CALLED), "they hang all the while"
+    finally:
+        paging.resolver.over.set()
+    assert len(paging.pushed_to("named")) == 1
     await paging.end(incident, other)

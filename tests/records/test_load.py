@@ -83,6 +83,8 @@ def test_pages_of_a_span_with_their_bundles(writer: RecordsWriter, reader: Recor
         ("alice", "search-1", T0 + minutes(1), "alice/1"),
     ]
     assert reader.pages_sent(T0 - timedelta(days=2), T0) == []
+    assert reader.last_page("alice", "checkout-1") == T0 + HOUR
+    assert reader.last_page("bob", "checkout-1") is None
     assert reader.incidents_of_bundle("alice/1") == ["checkout-1", "search-1"]
     assert reader.incidents_of_bundle("alice/2") == []
     key = "checkout-1/p1/r1/s1/alice/sms-0"
@@ -112,3 +114,23 @@ def test_the_open_incidents_of_a_person(writer: RecordsWriter, reader: RecordsRe
     write(writer, "api-1", a_page("api-1"), status="resolved", incident_manager="alice")
     assert sorted(one.id for one in reader.incidents_of("alice")) == ["checkout-1", "search-1"]
     assert reader.incidents_of("nobody") == []
+
+
+def test_a_write_tells_in_how_many_other_open_incidents_each_responder_is(
+    writer: RecordsWriter,
+) -> None:
+    """Those that they manage or were paged for, each once; not this one, and none that is over."""
+    write(
+        writer, "search-1", a_page("search-1"), a_page("search-1", seq=2), incident_manager="alice"
+    )
+    write(writer, "cart-1", a_page("cart-1", person="bob"), incident_manager="alice")
+    write(writer, "api-1", a_page("api-1", state="failed"))  # it never reached her
+    write(writer, "old-1", a_page("old-1"), incident_manager="alice", status="resolved")
+    responders = [{"person": "alice"}, {"person": "bob"}, {"person": "carol"}]
+    batch = RecordBatch(
+        subject="incident", id="checkout-1", version=1, entries=[a_page("checkout-1")],
+        view=a_view(id="checkout-1", version=1, incident_manager="alice", responders=responders),
+    )  # fmt: skip
+    assert writer.write(batch).elsewhere == {"alice": 2, "bob": 1, "carol": 0}
+    alone = batch.model_copy(update={"view": a_view(id="checkout-1", version=2)})
+    assert writer.write(alone).elsewhere == {}

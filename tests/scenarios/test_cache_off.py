@@ -3,8 +3,8 @@
 What a workflow hides outside its history, or decides by anything else, shows at once. The look-ups are
 ordinary activities here: with no cache, the SDK evicts a workflow in the middle of the task that waits
 for a local one, and it makes no progress (temporalio/sdk-rust#1482); the recorded histories hold them.
-Now and then a story stands still all the same. The cause is not proven: it looks as if the SDK loses tasks
-that come with a query. Such a story is begun anew; what depends on hidden state stands still every time.
+The SDK also drops a task that came in while it evicts ("leftover buffered tasks when evicting run" in its
+log); Temporal gives it out again after the task's timeout, five seconds, which is why a story may be slow.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import pytest
 from temporalio import workflow
 
 from tests.replay.record import STORIES, Story
-from tests.world import a_world
-
-ATTEMPTS = 3
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
@@ -26,18 +23,7 @@ async def test_a_story_without_the_cache(
 ) -> None:
     """From the first page to the closed postmortem, rolled over, folded, cancelled: the same story."""
     monkeypatch.setattr(workflow, "execute_local_activity", workflow.execute_activity)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            await _walk(story, tmp_path / str(attempt))
-            return
-        except AssertionError as error:
-            if "waited" not in str(error) or attempt == ATTEMPTS:
-                raise
-
-
-async def _walk(story: Story, folder: Path) -> None:
-    folder.mkdir()
-    async with a_world(folder, limits=STORIES[story], max_cached_workflows=0) as world:
+    async with STORIES[story].world(tmp_path, max_cached_workflows=0) as world:
         world.patience = 20.0
         paths = await story(world)
         for walked, _ in paths.values():

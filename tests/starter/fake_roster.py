@@ -29,7 +29,8 @@ class FakeRoster:
             return self._state.results[key]
         try:
             change, actor, _ = parse_change(name, body)
-            judged = judge(change, actor, self._policies.base(), self._state.entries, NOW)
+            held = self._state
+            judged = judge(change, actor, self._policies.base(), held.entries, NOW, held.contacts)
         except IncidentError as error:
             raise refused(error) from error
         removed = [one for one in self._state.entries if one.id in judged.remove]

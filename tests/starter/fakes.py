@@ -74,7 +74,8 @@ class FakeTemporal:
             view["version"] += 1
             return dict(view)
         incident = self._incident(workflow_id)
-        if key not in self.answers:
+        known = f"{workflow_id}:{key}"  # as Temporal, by workflow
+        if known not in self.answers:
             request = parse_body(COMMANDS[name], body)
             try:
                 check_request(request, incident, COMMANDS)
@@ -83,7 +84,7 @@ class FakeTemporal:
             self._record(
                 incident, request.command.decide(incident, request.actor, NOW), request.actor
             )
-            self.answers[key] = True
+            self.answers[known] = True
         return incident.view()
 
     async def update_desk(self, service: str, name: str, body: dict[str, Any], key: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
 from tests.activities.channels.rigs import ANSWER
 from tests.fakes.organisation import an_outgoing
-from tests.fakes.sendgrid import KEY, SendGridFake, closed_port, sendgrid_fake
+from tests.fakes.sendgrid import KEY, Manner, SendGridFake, closed_port, sendgrid_fake
 from tests.fakes.smtp import SmtpFake, smtp_fake
 
 
@@ -129,6 +130,26 @@ async def test_a_hung_sendgrid_leaves_time_for_smtp(sendgrid: SendGridFake, smtp
     sendgrid.mood = "hang"
     await _both(sendgrid, smtp).send(an_outgoing())
     assert len(smtp.taken) == 1
+
+
+async def test_a_hundred_mails_that_hang_leave_room_for_the_next(sendgrid: SendGridFake) -> None:
+    """SendGrid hangs over a hundred pages: the next one reaches it at once, not after their time."""
+    sendgrid.manners["hangs@example.com"] = Manner(mood="hang")
+    channel = _channel(sendgrid_api_key=KEY, sendgrid_base_url=sendgrid.url, sendgrid_timeout=30)
+    hanging = [
+        asyncio.create_task(channel.send(an_outgoing(to="hangs@example.com"))) for _ in range(100)
+    ]
+    for _ in range(100):
+        if sendgrid.calls < 100:
+            await asyncio.sleep(0.02)
+    assert sendgrid.calls == 100
+    async with asyncio.timeout(2):
+        await channel.send(an_outgoing())
+    assert [call.to for call in sendgrid.log if call.is_accepted] == ["alice@example.com"]
+    assert not any(task.done() for task in hanging), "they hang all the while"
+    sendgrid.over.set()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    await channel.aclose()
 
 
 async def test_a_public_update_is_not_sent_a_second_way(

@@ -54,6 +54,15 @@ def test_a_contact_rule_may_name_any_channel(method: str) -> None:
     assert find_problems(a_policy(uses(method))) == []
 
 
+def test_a_throttle_of_a_channel_that_nobody_knows_is_a_mistake() -> None:
+    """It would hold back nothing, and nobody would notice."""
+    good = {"sms": [], "push": [], "ntfy": [], "others": []}
+    assert find_problems({"limits": {"throttles": good}}) == []
+    [problem] = find_problems({"limits": {"throttles": {**good, "smss": []}}})
+    assert problem.where == "limits.throttles.smss"
+    assert problem.near == ("sms",)
+
+
 def warned(*rules: dict[str, Any], contacts: Any = CONTACTS) -> list[str]:
     policy = Policy.model_validate(a_policy(*rules, contacts=contacts))
     return [str(w) for w in find_warnings(policy) if w.where.startswith("people.")]

@@ -176,6 +176,138 @@ async def test_a_reply_to_a_text_message_acknowledges(tmp_path: Path) -> None:
             assert await world.failed_tasks(incident) == []
 
 
+SEVERAL = """version: 1
+organisation: {name: Example, catch_all: [person:carol]}
+people:
+  alice: {contacts: [{channel: sms, to: "+4915550001"}]}
+  carol: {contacts: [{channel: sms, to: "+4915550003"}]}
+escalation_policies: {alice: {repeat: 50, repeat_after: 6s, steps: [{page: [person:alice]}]}}
+services:
+  checkout: {escalation: alice}
+  search: {escalation: alice}
+  cart: {escalation: alice}
+  api: {escalation: alice}
+limits: {bundle_window: 2s, throttles: {sms: []}}
+"""
+"""Everything pages alice by text message, and again six seconds later, together."""
+
+
+async def test_ack_all_takes_every_incident_of_a_bundled_text_message(tmp_path: Path) -> None:
+    """Four pages, then one message about four: a bare ack is not clear, ack all takes all; then silence."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(SEVERAL)
+    with twilio_fake() as twilio:
+        environment = {
+            "TOCSIN_DELIVERY": "live",
+            "TOCSIN_PUBLIC_URL": PUBLIC,
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_FROM": OURS,
+            "TWILIO_BASE_URL": twilio.url,
+        }
+        async with (
+            a_world(
+                tmp_path / "data", skipping=False, policy=policy, environment=environment
+            ) as world,
+            a_front(world, environment) as front,
+        ):
+            declared = [
+                world.declare(service=name) for name in ("checkout", "search", "cart", "api")
+            ]
+            incidents = sorted(await asyncio.gather(*declared))
+
+            async def of_bundle() -> list[str]:
+                """The incidents of one message about all, once the records know of it."""
+                bundles = {m["bundle"] for m in world.outbox("page")} - {None}
+                for bundle in bundles:
+                    found = await asyncio.to_thread(world.records.incidents_of_bundle, bundle)
+                    if sorted(found) == incidents:
+                        return [bundle]
+                return []
+
+            (bundle,) = await world.eventually(of_bundle, within=20)
+            first = [m for m in world.outbox("page") if m["bundle"] is None]
+            assert sorted(m["incident"] for m in first) == incidents, "each first page by itself"
+            (text,) = {m["text"] for m in world.outbox("page") if m["bundle"] == bundle}
+            assert all(incident in text for incident in incidents)
+
+            async def reply(words: str, sid: str) -> str:
+                fields = {"From": ALICE, "To": OURS, "Body": words, "MessageSid": sid}
+                return (await post_signed(front, "/answer/sms", **fields)).text
+
+            assert "That page named several" in await reply("ack", "SM1")
+            link = LINK.search(twilio.accepted[-1]["Body"])
+            assert link is not None
+            offered = await front.get(link[1])
+            assert "Acknowledge all 4 of this message" in offered.text
+            for incident in incidents:
+                assert await world.facts(incident, "acknowledged") == []
+
+            said = await reply("Ack all", "SM2")
+            assert [f"Acknowledged {incident}" in said for incident in incidents] == [True] * 4
+            for incident in incidents:
+                (fact,) = await world.facts(incident, "acknowledged")
+                assert (fact["actor"], fact["data"]["via"]) == ("alice", "sms")
+                assert await world.facts(incident, "command_refused") == []
+            await asyncio.sleep(3)  # what was leaving that moment has arrived
+            before = len(world.outbox("page"))
+            await asyncio.sleep(10)  # the next round would have come
+            assert len(world.outbox("page")) == before
+            assert {m["person"] for m in world.outbox("page")} == {"alice"}
+            assert [await world.failed_tasks(incident) for incident in incidents] == [[]] * 4
+
+
+KEYS_TO = re.compile(rf'action="{re.escape(PUBLIC)}(/answer/voice/[^"]+)"')
+
+
+async def test_a_key_on_the_telephone_acknowledges_and_a_mailbox_does_not(tmp_path: Path) -> None:
+    """Two calls: a mailbox whose greeting has a 1 takes nothing; alice presses 1 and has it; no third."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        SEVERAL.replace("channel: sms", "channel: voice").replace("sms: []", "voice: []")
+    )
+    with twilio_fake() as twilio:
+        environment = {
+            "TOCSIN_DELIVERY": "live",
+            "TOCSIN_PUBLIC_URL": PUBLIC,
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_FROM": OURS,
+            "TWILIO_BASE_URL": twilio.url,
+        }
+        async with (
+            a_world(
+                tmp_path / "data", skipping=False, policy=policy, environment=environment
+            ) as world,
+            a_front(world, environment) as front,
+        ):
+            incident = await world.declare()
+
+            async def call(number: int) -> str:
+                """Where the keys of a call are posted."""
+                await world.eventually(lambda: len(twilio.accepted) >= number, within=15)
+                made = twilio.accepted[number - 1]
+                assert (made["To"], made["MachineDetection"]) == (ALICE, "Enable")
+                found = KEYS_TO.search(made["Twiml"])
+                assert found is not None
+                return found[1]
+
+            by_machine = {"AnsweredBy": "machine_end_beep", "Digits": "1"}
+            said = await post_signed(front, await call(1), CallSid="CA1", **by_machine)
+            assert "A mailbox acknowledges nothing" in said.text
+            assert await world.facts(incident, "acknowledged") == []
+            fields = {"AnsweredBy": "human", "Digits": "1"}
+            said = await post_signed(front, await call(2), CallSid="CA2", **fields)
+            assert "Acknowledged. You have incident checkout 1." in said.text
+            (fact,) = await world.facts(incident, "acknowledged")
+            assert (fact["actor"], fact["data"]["via"]) == ("alice", "keypress")
+            pages = len(world.outbox("page"))
+            await asyncio.sleep(8)  # the next round would have come
+            assert len(world.outbox("page")) == pages == 2
+            assert {m["person"] for m in world.outbox("page")} == {"alice"}
+            assert await world.failed_tasks(incident) == []
+
+
 async def post_signed(front: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:
     """A form as Twilio signs it."""
     said = PUBLIC + path + "".join(name + fields[name] for name in sorted(fields))

@@ -24,6 +24,7 @@ from tests.scenarios.paging.test_not_too_much import (
     running,
     wait,
 )
+from tests.scenarios.paging.vendors import ALONE, a_policy, contact, paging, vendors_and_world
 from tests.world import World
 from workflows import contract
 
@@ -64,6 +65,24 @@ async def sent(world: World, incident: str, number: int) -> list[dict[str, Any]]
     found: list[dict[str, Any]] = await world.eventually(look, within=20)
     assert len(found) == number
     return found
+
+
+async def test_a_contact_that_came_due_before_the_one_before_it_left_still_goes_out(
+    tmp_path: Path,
+) -> None:
+    """The text message waits for others, and the call is due meanwhile: it waits anew, and is made."""
+    waits = [{"use": "push"}, {"use": "sms", "after": "3s"}, {"use": "voice", "after": "1s"}]
+    ways = [contact(channel, "alice") for channel in ("push", "sms", "voice")]
+    people = {"alice": {"contacts": ways, "contact_rules": [{"contacts": waits}]}}
+    limits = {**ALONE, "bundle_window": "5s"}
+    policy = a_policy([paging("alice")], people=people, limits=limits)
+    async with vendors_and_world(tmp_path, policy) as (world, vendors):
+        incident = await world.declare()
+        await sent(world, incident, 1)
+        await world.skip(20 * SECOND, step=SECOND)
+        await sent(world, incident, 3)
+        vendors.everything(("alice", "push"), ("alice", "sms"), ("alice", "voice"))
+        assert await count(world, incident, "paged_directly", "faulted") == 0
 
 
 async def test_acknowledged_while_the_message_is_leaving(tmp_path: Path) -> None:
@@ -111,9 +130,9 @@ async def test_a_word_that_comes_twice_or_late_counts_once(tmp_path: Path) -> No
 async def test_the_incident_rolls_over_while_its_page_waits(tmp_path: Path) -> None:
     """The next run hears what became of the page; it leaves once, and nobody goes past the entity."""
     async with running(tmp_path, roll_over={"incident": 60}) as world:
-        (checkout,) = await paged(world, "checkout")
+        checkout, _ = await paged(world, "checkout", "search")
         await wait(world, 5 * MINUTE + 5 * SECOND)
-        assert len(world.outbox("page")) == 1
+        assert len(world.outbox("page")) == 2
         before = len(await world.runs(checkout))
         for number in range(30):
             await world.signal(checkout, "note", {"text": f"note {number}"})
@@ -124,7 +143,7 @@ async def test_the_incident_rolls_over_while_its_page_waits(tmp_path: Path) -> N
         await world.eventually(rolled)
         await wait(world, 60 * SECOND)
         await sent(world, checkout, 2)
-        assert len(world.outbox("page")) == 2
+        assert len(world.outbox("page")) == 4
         assert await count(world, checkout, "paged_directly", "faulted") == 0
 
 
@@ -156,6 +175,30 @@ async def test_the_entity_rolls_over_again_and_again_and_loses_no_page(tmp_path:
             files = [m for m in world.outbox("page") if m["incident"] == incident]
             assert {m["idempotency_key"] for m in files} == set(keys)
             assert await count(world, incident, "paged_directly", "faulted") == 0
+
+
+async def test_a_first_word_that_is_faster_than_the_handing_over_counts(tmp_path: Path) -> None:
+    """The entity says that the page waits for its contact's limit before the incident knows it arrived."""
+
+    def install(built: worker.Activities) -> worker.Activities:
+        real: Callable[..., Any] = next(a for a in built.pages if a.__name__ == "hand_to_person")
+
+        @activity.defn(name="hand_to_person")
+        async def hand_to_person(request: contract.HandToPerson) -> None:
+            await real(request)
+            await asyncio.sleep(1)  # the answer is on its way; the entity's word is faster
+
+        others = [one for one in built.pages if one is not real]
+        return replace(built, pages=[*others, hand_to_person])
+
+    limits = "{bundle_window: 2s, throttles: {others: [{count: 1, per: 10m}]}}"
+    async with running(tmp_path, QUICK, limits, skipping=False, activities=install) as world:
+        checkout, _ = await paged(world, "checkout", "search")
+
+        async def throttled() -> list[dict[str, Any]]:
+            return await world.facts(checkout, "page_throttled")
+
+        await world.eventually(throttled, within=20)
 
 
 async def test_a_page_that_cannot_be_handed_over_goes_at_once(tmp_path: Path) -> None:

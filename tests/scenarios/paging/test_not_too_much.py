@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -154,6 +155,31 @@ async def test_too_many_incidents_in_a_shift_are_told_to_the_manager_once(tmp_pa
         assert len(about) == 1
 
 
+async def test_the_workload_says_who_is_in_more_than_one_incident(tmp_path: Path) -> None:
+    """Asked of one incident: alice has two, and one again once the other is resolved."""
+    async with running(tmp_path) as world:
+        search, checkout = [await recorded(world, name) for name in ("search", "checkout")]
+
+        async def of_alice() -> int:
+            found = await world.handle(checkout).query("workload")
+            return int(found[0]["open_incidents"]) if found else 0
+
+        async def has(number: int) -> bool:
+            return await of_alice() == number
+
+        await world.command(checkout, "acknowledge", "alice")
+        await world.eventually(lambda: has(2))
+        (load,) = await world.handle(checkout).query("workload")
+        assert (load["person"], load["roles"]) == ("alice", ["incident_manager"])
+        await world.command(search, "acknowledge", "alice")
+        await world.command(search, "resolve", "alice", summary="fixed")
+        await world.eventually(
+            lambda: [one.id for one in world.records.incidents_of("alice")] == [checkout]
+        )
+        await world.command(checkout, "note", "alice", text="the last one")
+        await world.eventually(lambda: has(1))
+
+
 async def test_after_an_outage_of_several_steps_each_person_gets_one_message(
     tmp_path: Path,
 ) -> None:
@@ -193,7 +219,7 @@ async def test_a_contact_over_its_limit_bundles_and_a_first_page_goes_at_once(
         await wait(world, 30 * SECOND)
         (cart,) = await paged(world, "cart")
         await world.eventually(lambda: len(world.outbox("page")) == 3)
-        # Checkout's second round leaves after 5:30; search's would at 6:15 and cart's at 6:45.
+        # Checkout's second round leaves at 5:02, alone; search's would at 5:45 and cart's at 6:15.
         await wait(world, 4 * MINUTE + 20 * SECOND)
         (second,) = later(world, 3)
         assert (second["incident"], second["bundle"]) == (checkout, None)
@@ -293,6 +319,26 @@ async def test_a_changed_order_is_told_once(tmp_path: Path) -> None:
         ]
         await wait(world, 5 * MINUTE)
         assert len(world.outbox("page_update")) == 1
+
+
+async def test_an_order_that_is_as_the_first_pages_said_is_not_told(tmp_path: Path) -> None:
+    """Search goes first, as its page said; put behind checkout and back at once: no message at all."""
+    async with running(tmp_path) as world:
+        search, checkout = [await recorded(world, name) for name in ("search", "checkout")]
+        for incident in (checkout, search):
+            await world.command(incident, "acknowledge", "alice")
+        for priority in ("P5", "P1"):
+            fields = {"priority": priority, "reason": "a slip of the hand"}
+            await world.command(search, "set_priority", "alice", **fields)
+
+            async def is_noted(wanted: str = priority) -> bool:
+                found = await asyncio.to_thread(world.records.incidents_of, "alice")
+                return any(one.id == search and one.priority == wanted for one in found)
+
+            await world.eventually(is_noted)
+        await wait(world, 10 * MINUTE)
+        assert world.outbox("page_update") == []
+        assert len(world.outbox("page")) == 2
 
 
 def _at(fact: dict[str, Any]) -> datetime:

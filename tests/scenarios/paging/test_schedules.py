@@ -56,7 +56,7 @@ def on_now(data: Path, schedule: str = "payments", after: float = 0.5) -> set[st
 
 
 async def test_an_override_is_paged_and_survives_everything(tmp_path: Path) -> None:
-    """32: an override is in the copy when its answer comes, is paged, and outlives the Temporal database."""
+    """An override is in the copy when its answer comes, is paged, and outlives the Temporal database."""
     async with a_world(tmp_path) as world:
         await start(world)
         answer = await change(
@@ -96,7 +96,7 @@ async def _entries(world: World) -> list[dict[str, Any]]:
 
 
 async def test_contradicting_overrides_are_refused_even_at_once(tmp_path: Path) -> None:
-    """33: of two people who replace the same turn at the same moment one is refused, naming the other."""
+    """Of two people who replace the same turn at the same moment one is refused, naming the other."""
     async with a_world(tmp_path) as world:
         await start(world)
         window = {"from": hours(1), "to": hours(5)}
@@ -183,7 +183,7 @@ async def _refused(world: World) -> list[str]:
 
 
 async def test_swap_and_temporary_schedule_by_signal(tmp_path: Path) -> None:
-    """32: swaps and temporary schedules given while nobody waits for an answer count as well, once."""
+    """Swaps and temporary schedules given while nobody waits for an answer count as well, once."""
     async with a_world(tmp_path) as world:
         await start(world)
         (first,) = on_now(tmp_path)

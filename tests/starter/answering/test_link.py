@@ -252,3 +252,53 @@ def test_the_link_is_short_enough_for_a_text_message(board: Switchboard) -> None
     token = board.token(board.paged("alice", "", "sms"))
     assert len(token) < 90
     assert re.fullmatch(r"[A-Za-z0-9_-]+", token)
+
+
+def bundled(board: Switchboard, channel: str = "email") -> list[PageRef]:
+    """One message to alice with the pages of two incidents, and a page of a third beside it."""
+    first = board.paged("alice", "", channel, bundle="alice/1")
+    second = board.paged("alice", board.raised("search"), channel, bundle="alice/1")
+    board.paged("alice", board.raised("database"), channel)
+    return [first, second]
+
+
+def test_the_link_of_a_message_with_several_pages_offers_one_and_all(board: Switchboard) -> None:
+    """Acknowledge takes the one that goes first; the other is named, and stays open."""
+    first, _ = bundled(board)
+    shown = board.api.get(board.link(first)).text
+    assert ">Acknowledge checkout-1</button>" in shown
+    assert ">Acknowledge all 2 of this message</button>" in shown
+    assert "<dd>search-1</dd>" in shown
+    assert "database-1" not in shown
+    assert board.commands() == []
+    pressed = board.api.post(board.link(first), data={"action": "acknowledge"}).text
+    assert "You have checkout-1" in pressed
+    assert ">Acknowledge all 2 of this message</button>" in pressed
+    assert [incident for incident, _, _ in board.commands()] == ["checkout-1"]
+    assert board.temporal.incidents["search-1"].status == "raised"
+
+
+def test_all_of_a_message_are_acknowledged_by_one_press(board: Switchboard) -> None:
+    """Each by its own page, once; what somebody else has is said; no other incident is touched."""
+    first, second = bundled(board)
+    pressed = board.api.post(board.link(first), data={"action": "acknowledge_all"})
+    assert pressed.status_code == 200
+    assert "checkout-1: you have it. search-1: you have it." in pressed.text
+    assert "<button" not in pressed.text
+    assert sorted((incident, body["page"]) for incident, body, _ in board.commands()) == [
+        ("checkout-1", first.key), ("search-1", second.key),
+    ]  # fmt: skip
+    again = board.api.post(board.link(second), data={"action": "acknowledge_all"})
+    assert "search-1: you had it already. checkout-1: you had it already." in again.text
+    assert len(board.commands()) == 2
+    assert board.temporal.incidents["database-1"].status == "raised"
+
+
+def test_all_of_a_message_without_temporal_says_which_are_not_done(board: Switchboard) -> None:
+    """503 that nobody can take for an acknowledgement, and the button is still there."""
+    first, _ = bundled(board)
+    board.temporal.update_error = GatewayUnavailableError("away")
+    pressed = board.api.post(board.link(first), data={"action": "acknowledge_all"})
+    assert pressed.status_code == 503
+    assert pressed.text.count("NOT acknowledged, press again") == 2
+    assert ">Acknowledge all 2 of this message</button>" in pressed.text

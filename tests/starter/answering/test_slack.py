@@ -28,6 +28,15 @@ def test_acknowledge_replaces_the_buttons(board: Switchboard) -> None:
     assert (body["actor"], body["via"]) == ("alice", "chat")
 
 
+def test_a_button_answers_one_incident_of_a_message_with_several(board: Switchboard) -> None:
+    """The one that goes first; the message names the other as not answered."""
+    page = board.paged("alice", "", "slack", bundle="alice/1")
+    board.paged("alice", board.raised("search"), "slack", bundle="alice/1")
+    said = board.slack(board.token(page)).json()["text"]
+    assert said.endswith("checkout-1: Acknowledged by Alice Ng. Not answered by this: search-1")
+    assert [incident for incident, _, _ in board.commands()] == ["checkout-1"]
+
+
 def test_escalate_pages_the_next_step(board: Switchboard) -> None:
     """And says whom."""
     said = board.slack(board.token(board.paged()), action="escalate").json()

@@ -102,6 +102,8 @@ def test_the_same_number_twice_is_asked_back(board: Switchboard) -> None:
     assert "not clear" in reply
     assert "checkout-1" in reply
     assert "search-1" in reply
+    assert "Reply ACK with the whole id, or ACK ALL" in reply
+    assert "Reply ESCALATE with the whole id." in board.text("escalate 1")
     assert board.commands() == []
     assert board.text("ack search-1").startswith("Acknowledged search-1")
 

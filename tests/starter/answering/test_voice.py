@@ -34,6 +34,17 @@ def test_one_acknowledges(board: Switchboard, token) -> None:
     assert len(board.facts("checkout-1", "acknowledged")) == 1
 
 
+def test_one_takes_one_incident_of_a_call_that_named_several(board: Switchboard) -> None:
+    """The call said that two wait: the caller hears which one they have not taken."""
+    page = board.paged("alice", "", "voice", bundle="alice/1")
+    board.paged("alice", board.raised("search"), "voice", bundle="alice/1")
+    said = reply_in(call(board, board.token(page), Digits="1", AnsweredBy="human"))
+    assert said == (
+        "Acknowledged. You have incident checkout 1. Not acknowledged by this: search 1. Goodbye."
+    )
+    assert [incident for incident, _, _ in board.commands()] == ["checkout-1"]
+
+
 def test_two_escalates(board: Switchboard, token) -> None:
     """The next people are paged, and the caller hears it."""
     assert "is escalated" in call(board, token, Digits="2", AnsweredBy="human")

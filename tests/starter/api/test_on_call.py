@@ -135,6 +135,38 @@ def test_a_contact_switched_off(api):
     assert api.post(path, json={"channel": "sms", "enabled": True}).status_code == 422
 
 
+def test_the_last_contact_switched_off_is_warned_of(api):
+    """Alice has a mail address left at first; then nothing reaches her, and the answer says so."""
+    path = f"{ONCALL}/people/alice/contacts"
+    first = api.post(path, json={"channel": "sms", "enabled": False}).json()
+    last = api.post(path, json={"channel": "email", "enabled": False}).json()
+    assert first["warnings"] == []
+    assert "nothing reaches them now" in last["warnings"][0]
+
+
+def test_what_is_wrong_is_named_as_it_was_sent(api):
+    """The field that is too far off, and the fields there are by their names on the wire."""
+    far = add(api, person="carol", to="9999-12-31T23:59").json()["errors"]
+    assert [(one["pointer"], one["detail"]) for one in far] == [
+        ("/to", "lies outside the years 1971 to 2998")
+    ]
+    [extra] = add(api, person="carol", form="x").json()["errors"]
+    assert extra["pointer"] == "/form"
+    assert "schedule, from, to, person" in extra["detail"]
+    assert extra["near"] == ["from"]
+
+
+def test_the_answer_says_whose_wall_time_it_tells(api):
+    """A time is taken and given back by the schedule's clock, whatever offset it came with."""
+    window = {"from": "2026-01-07T09:00Z", "to": "2026-01-07T17:00Z"}
+    body = add(api, person="carol", **window).json()
+    assert body["timezone"] == "Europe/Berlin"
+    assert (body["override"]["from"], body["override"]["to"]) == (
+        "2026-01-07T10:00:00",
+        "2026-01-07T18:00:00",
+    )
+
+
 def test_without_temporal_nothing_is_kept(api, temporal):
     """503 that says so; without a worker it is kept and done later."""
     temporal.update_error = GatewayUnavailableError("UNAVAILABLE: no")

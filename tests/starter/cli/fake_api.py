@@ -162,7 +162,8 @@ class FakeApi:
                 return 200, {"overrides": [made, made | {"id": None}], "contacts": [off]}
             case ["oncall", schedule]:
                 shift = {"person": "alice", "from": ago(), "to": ago(hours=-7)}
-                return 200, {"schedule": schedule, "shifts": [shift]}
+                zone = "Pacific/Kiritimati"  # far from any machine's
+                return 200, {"schedule": schedule, "shifts": [shift], "timezone": zone}
             case ["maintenance"]:
                 window = {"service": "checkout", "id": "m1", "to": ago(hours=-1), "reason": "r"}
                 return 200, {"windows": [window], "unanswered": []}
@@ -172,8 +173,11 @@ class FakeApi:
                         "service": "checkout"}  # fmt: skip
                 return 200, {"heartbeats": [late]}
             case ["policy"]:
-                people = {"alice": {}, "bob": {}}
-                return 200, {"version": "3f1c", "fault": None, "policy": {"people": people}}
+                shown = {
+                    "people": {"alice": {}, "bob": {}},
+                    "organisation": {"timezone": "Pacific/Kiritimati"},
+                }
+                return 200, {"version": "3f1c", "fault": None, "policy": shown}
         return problem(404, f"no such route: {request.path}")
 
     def _list(self, query: dict[str, str]) -> tuple[int, Any]:

@@ -197,6 +197,44 @@ def test_no_verb_shows_the_help(call: Tocsin) -> None:
     assert result.out.count("Usage:") == 1
 
 
+CONFLICT = {
+    "detail": "it contradicts o1",
+    "errors": [{"pointer": "/from", "detail": "it contradicts o1"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "where"),
+    [
+        ("oncall override p --person bob", 409, "tocsin oncall override list"),
+        ("oncall override remove o9", 404, "tocsin oncall override list"),
+        ("oncall schedule p", 404, "tocsin policy show"),
+        ("maintenance remove checkout m1", 409, "tocsin maintenance list"),
+        ("maintenance remove checkout m9", 404, "tocsin maintenance list"),
+    ],
+)
+def test_what_is_refused_about_on_call_points_to_what_is_there(
+    line: str, status: int, where: str, tocsin: Tocsin, api: FakeApi
+) -> None:
+    """Not to an incident, which has nothing to do with it; a conflict is told once."""
+    api.next_answer = (status, CONFLICT)
+    result = tocsin(*line.split(" "))
+    assert f"hint: `{where}`" in result.err
+    assert result.err.count("it contradicts o1") == (1 if status == 409 else 2)
+
+
+def test_a_test_page_to_somebody_whom_nothing_reaches_has_failed(
+    tocsin: Tocsin, api: FakeApi
+) -> None:
+    """No message is no success: the exit code, the word and the reason say so."""
+    notes = ["contact 1 of zoe is skipped: verified: false", "zoe has no usable contact"]
+    api.next_answer = (200, {"person": "zoe", "deliveries": [], "notes": notes})
+    result = tocsin("oncall", "test", "zoe")
+    assert result.code == 1
+    assert result.out.splitlines() == ["no message left", *notes]
+    assert result.err == "error: no test page to zoe has left\n"
+
+
 def test_a_test_page_that_only_partly_went_out(tocsin: Tocsin, api: FakeApi) -> None:
     """6 when some channel failed, 1 when all did."""
     sent = {"recipient": "person:alice", "channel": "email", "state": "sent"}

@@ -94,3 +94,29 @@ def test_watch_keeps_the_top_in_sight(api: FakeApi) -> None:
     rows = plain(on_a_terminal(api, "watch", "checkout-17"))
     assert rows[0].startswith("checkout-17   SEV1   P1  CLOSED")
     assert "..." in [row.strip() for row in rows[:LINES]]
+
+
+def test_a_maintenance_window_says_why_on_a_narrow_screen(api: FakeApi) -> None:
+    """The reason is what somebody asks for who wonders that nobody was paged: it is never cut off."""
+    window = {
+        "service": "checkout",
+        "id": "database-move",
+        "from": "2026-11-28T21:00:00Z",
+        "to": "2026-11-29T01:00:00Z",
+        "state": "coming",
+        "by": None,
+        "source": "policy",
+        "reason": "the database moves to new machines",
+    }
+    api.next_answer = (200, {"windows": [window], "unanswered": []})
+    lines = plain(on_a_terminal(api, "maintenance", "list"))
+    assert all(len(line) <= COLUMNS for line in lines)
+    assert {"database", "moves", "machines"} <= set(" ".join(lines).split())
+
+
+def test_a_time_of_another_year_says_its_year(api: FakeApi) -> None:
+    """An override of a far day is not taken for one of this year."""
+    far = {"id": "o6", "schedule": "payments", "what": "dana added", "made_by": "bob", "swap": None,
+           "starts_at": "2150-03-28T02:30:00Z", "ends_at": "2150-03-28T04:30:00Z"}  # fmt: skip
+    api.next_answer = (200, {"overrides": [far], "contacts": []})
+    assert "28 Mar 2150 11:30" in on_a_terminal(api, "oncall", "override", "list")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from domain.commands import COMMANDS
@@ -110,6 +114,9 @@ OTHER_CASES: list[tuple[str, str, str, object]] = [
      "POST", "/api/v1/oncall/payments/overrides",
      {"from": "2026-12-24T18:00:00Z", "to": "2026-12-25T09:00:00Z", "person": "bob",
       "also": True}),
+    ("oncall override payments --person bob --from 2026-12-24T18:00 --to 2026-12-25T09:00",
+     "POST", "/api/v1/oncall/payments/overrides",
+     {"from": "2026-12-24T18:00", "to": "2026-12-25T09:00", "person": "bob"}),
     ("oncall override remove o7 --as bob", "POST", "/api/v1/oncall/overrides/o7/remove",
      {"actor": "bob"}),
     ("oncall swap payments alice bob --from 2026-12-24T18:00Z --to 2026-12-25T09:00Z"
@@ -178,6 +185,33 @@ def test_other_writes(
     assert result.code == 0, result.err
     (request,) = api.requests
     assert (request.method, request.path, request.body) == (method, path, body)
+
+
+WALL_CASES: list[tuple[str, list[str]]] = [
+    ("oncall override payments --person bob --from 9:05 --to 23:00", ["from", "to"]),
+    ("oncall swap payments alice bob --from 18:00 --to 19:00", ["from", "to"]),
+    ("oncall temporary payments --from 18:00 --to 20:00 --shift dana,,19:00", ["from", "to"]),
+    ("maintenance add checkout --reason r --from 18:00 --to 20:00", ["from", "to"]),
+    ("maintenance add checkout --reason r --to 20:00", ["to"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "fields"), WALL_CASES)
+def test_a_time_of_day_of_a_plan_is_meant_where_the_plan_is(
+    line: str, fields: list[str], tocsin: Tocsin, api: FakeApi
+) -> None:
+    """Today's 18:00 by the clock of the schedule, or of the organisation; the API knows the offset."""
+    before = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    result = tocsin(*line.split(" "))
+    after = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    assert result.code == 0, result.err
+    asked, sent = api.requests
+    assert (asked.method, sent.method) == ("GET", "POST")
+    days = {before.isoformat(), after.isoformat()}
+    for field in fields:
+        day, _, clock = sent.body[field].partition("T")
+        assert day in days
+        assert re.fullmatch(r"(18|19|20|23|09):(00|05)", clock)
 
 
 def test_declare_posts_every_field(tocsin: Tocsin, api: FakeApi) -> None:
