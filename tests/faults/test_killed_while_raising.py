@@ -32,7 +32,8 @@ def test_worker_killed_while_incidents_are_raised_doubles_and_loses_nothing(
         eventually(
             lambda one=incident: system.view(one)["alert_count"] == 3, 20, f"all of {incident}"
         )
-        assert [one["id"] for one in system.incidents(service)] == [incident]
+        listed = eventually(lambda s=service: system.incidents(s), 10, f"{incident} in the records")
+        assert [one["id"] for one in listed] == [incident]
         calls = vendor.calls_for(incident, accepted=True)
         assert len({call.key for call in calls}) == 1
         assert len(calls) <= 2
