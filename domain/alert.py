@@ -16,6 +16,12 @@ MAX_ALERT_BYTES = 128 * 1024
 class AlertStatus(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody said at the sender that they have seen it; who is in `by`."""
+    NOTED = "noted"
+    """Somebody wrote something about it at the sender: the description."""
+    CHANGED = "changed"
+    """No alert at all: something was changed, such as a deployment. Context for incidents."""
 
 
 class Alert(BaseModel):
@@ -30,12 +36,24 @@ class Alert(BaseModel):
     service: str
     severity: str | None = None
     """None where the payload says none that is known: the policy's default counts."""
+    priority: str | None = None
+    """Of the incident that it raises; None is the default of its severity."""
+    type: str | None = None
+    """Process of the incident that it raises; None is `default`."""
+    labels: dict[str, str] = {}
+    """Those labels by which the service's alerts are grouped."""
+    by: str | None = None
+    """Who acknowledged or noted: a person of the policy, or how the sender calls them."""
     summary: str
     description: str = ""
     starts_at: datetime | None = None
     received_at: datetime
     link: str | None = None
+    links: list[str] = []
+    """Further addresses that the policy's map names."""
     runbooks: list[str] = []
+    paged_directly: list[str] = []
+    """Who was paged past the orchestrator while it was away, each a sentence."""
     notes: list[str] = []
     """What could not be read and what was done instead; each becomes a fact."""
     raw: str | None = None

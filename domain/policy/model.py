@@ -13,9 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from domain.policy.access import Access
 from domain.policy.base import Strict
+from domain.policy.grouping import Grouping
+from domain.policy.intake import Integration
 from domain.policy.maintenance import Maintenance, Monitor
 from domain.policy.person import Contact, Person
+from domain.policy.reports import Reports
 from domain.policy.rota import Schedule
 from domain.policy.throttle import Throttle, default_throttles, with_defaults
 from domain.policy.value import Days, Duration, EndTime, Interval, WallTime
@@ -67,6 +71,9 @@ class Service(Strict):
     depends_on: list[str] = []
     runbooks: list[str] = []
     fold: Literal["service", "key"] = "service"
+    grouping: Grouping | None = None
+    reopen_within: Interval | None = None
+    """An alert of a resolved incident that fires again so soon reopens it; None: it raises a related one."""
     on_clear: Literal["stay", "resolve"] = "stay"
 
 
@@ -137,23 +144,6 @@ class StakeholderGroup(Strict):
     to: list[Contact] = []
 
 
-class LabelMap(Strict):
-    label: str
-    values: dict[str, str] = {}
-    default: str | None = None
-
-
-class AlertMap(Strict):
-    service: LabelMap | None = None
-    severity: LabelMap | None = None
-
-
-class Integration(Strict):
-    format: str
-    key: str = Field(pattern=r"^(env|file):.+")
-    map: AlertMap = AlertMap()
-
-
 class SignOfLife(Strict):
     """Acknowledged and then silent. Both left out: nobody is asked."""
 
@@ -161,6 +151,11 @@ class SignOfLife(Strict):
     """Without a command of any responder for so long, the acknowledger is asked."""
     unacknowledge_after: Interval | None = None
     """Unanswered for so long, the acknowledgement is taken back and the pages climb again."""
+
+
+def _none_where_off(value: Any) -> Any:
+    """`none` and `off` are words for no limit."""
+    return None if value in ("none", "off", False) else value
 
 
 class Limits(Strict):
@@ -178,6 +173,8 @@ class Limits(Strict):
         default_factory=default_throttles
     )
     """By channel; what is over the limit waits and is bundled, and is never dropped."""
+    storm: Annotated[int | None, BeforeValidator(_none_where_off)] = Field(20, ge=1)
+    """New incidents a minute of one integration; further ones are folded into one. None: never."""
     load: int = Field(2, ge=1, le=1000)
     """Incidents per 12 h that one person can handle well. Source: Google's SRE book, chapter 11."""
 
@@ -235,6 +232,8 @@ class Policy(Strict):
     postmortems: Postmortems = Postmortems()
     maintenance: Maintenance = Maintenance()
     heartbeats: dict[str, Monitor] = {}
+    access: Access = Access()
+    reports: Reports = Reports()
 
     @field_validator("severities", mode="before")
     @classmethod

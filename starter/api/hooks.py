@@ -15,6 +15,7 @@ from starter.api.problems import UNAVAILABLE, ProblemError
 from starter.api.services import Services, services_of
 from starter.intake import FORMATS
 from starter.intake.mapping import Sender
+from starter.intake.received import Received
 
 router = APIRouter(prefix="/hooks", tags=["intake"])
 
@@ -30,7 +31,7 @@ async def _receive(services: Services, name: str, sender: Sender | None, request
         detail = f"intake takes at most {INTAKE_BYTES} bytes; an incident says that this was larger"
         raise ProblemError(413, "too_large", detail) from None
     try:
-        return await services.reception.take(name, sender, body)
+        return await services.reception.take(name, sender, Received(body, request.headers))
     except IntakeError as error:
         raise ProblemError(400, "not_json", str(error)) from None
 
@@ -59,20 +60,30 @@ def _route_for(name: str) -> Callable[..., Awaitable[Response]]:
     return handle
 
 
-INTAKE = {("POST", f"/hooks/{name}"): _route_for(name) for name in FORMATS}
+INTAKE = {
+    (method, f"/hooks/{one.name}"): _route_for(one.name)
+    for one in FORMATS.values()
+    if one.is_hook
+    for method in one.methods
+}
 """The same handlers, for the frame to call: in a storm the framework would cost three times the work."""
 
-for _name in FORMATS:
+for _format in FORMATS.values():
+    if not _format.is_hook:
+        continue
     router.add_api_route(
-        f"/{_name}",
-        _route_for(_name),
-        methods=["POST"],
+        f"/{_format.name}",
+        _route_for(_format.name),
+        methods=list(_format.methods),
         status_code=202,
-        summary=f"Alerts from {_name}",
-        operation_id=f"hook_{_name}",
+        summary=f"Alerts from {_format.title}",
+        operation_id=f"hook_{_format.name}",
         dependencies=[Depends(no_query)],
         openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}
+            "requestBody": {
+                "required": True,
+                "content": {kind: {"schema": {}} for kind in _format.media_types},
+            }
         },
         responses={503: {"description": "Not kept: send it again"}},
     )

@@ -26,7 +26,7 @@ from domain.names import nearest
 from records.database import RecordsUnavailableError
 from starter.api.feed import TooManyListenersError
 from starter.gateway import NoSuchIncidentError
-from starter.intake.group_commit import TooManyWaitingError
+from starter.reception.group_commit import TooManyWaitingError
 from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, RefusedError
 
 MEDIA_TYPE = "application/problem+json"

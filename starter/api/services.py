@@ -17,8 +17,8 @@ from starter.api.feed import Feed
 from starter.api.metrics import Metrics
 from starter.gateway import Gateway
 from starter.heartbeats import Beats
-from starter.intake.group_commit import GroupCommit
-from starter.intake.reception import Reception
+from starter.reception.door import Reception
+from starter.reception.group_commit import GroupCommit
 from starter.security import LINK_SECRET_FILE, LinkSigner, ensure_token
 from starter.settings import Settings
 from starter.standing import Standing

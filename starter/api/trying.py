@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from starter.api.problems import invalid
 from starter.api.services import services_of
 from starter.intake import FORMATS
 from starter.intake.mapping import Sender
+from starter.intake.received import Received
 from starter.temporal_link import GatewayUnavailableError
 
 router = APIRouter(tags=["trying"], dependencies=[Depends(no_query)])
@@ -70,7 +72,7 @@ async def explain(request: Request, body: Body) -> dict[str, Any]:
     if "payload" not in body:
         raise invalid("payload is required", "/payload")
     sender, format_name = _sender(services_of(request).policy(), body.get("integration"))
-    alerts = FORMATS[format_name](body["payload"], sender)
+    alerts = FORMATS[format_name].parse(Received(json.dumps(body["payload"]).encode()), sender)
     said = [
         alert.model_dump(mode="json", exclude={"id", "received_at", "raw", "count"})
         for alert in alerts

@@ -6,16 +6,12 @@ format has no example payload.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from domain.alert import Alert
 from starter.intake import alertmanager
-from starter.intake.mapping import Sender
+from starter.intake.formats import Format
 
-Parser = Callable[[Any, Sender], list[Alert]]
-"""Any JSON value in, alerts out. It never raises: what it cannot read becomes an alert that says so."""
-
-FORMATS: dict[str, Parser] = {
-    "alertmanager": alertmanager.parse,
-}
+FORMATS: dict[str, Format] = {
+    one.name: one
+    for one in (
+        alertmanager.FORMAT,
+    )
+}  # fmt: skip

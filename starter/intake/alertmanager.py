@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.alert import Alert, AlertStatus
+from starter.intake.formats import Format, from_json
 from starter.intake.mapping import (
     MAX_ALERTS,
     MAX_DESCRIPTION_CHARS,
@@ -68,3 +69,6 @@ def _one(item: Any, sender: Sender, group_status: Any) -> Alert:
         link=web_link(item.get("generatorURL")),
         runbooks=[runbook] if runbook else [],
     )
+
+
+FORMAT = Format("alertmanager", "Prometheus Alertmanager", from_json(parse))

@@ -16,7 +16,8 @@ from typing import Any
 
 from domain.alert import MAX_KEY_CHARS, Alert, AlertStatus
 from domain.names import nearest
-from domain.policy.model import AlertMap, LabelMap, Policy
+from domain.policy.intake import AlertMap, LabelMap
+from domain.policy.model import Policy
 from domain.policy.slice import UNKNOWN_SERVICE
 from starter.unique import unique_id
 

@@ -11,7 +11,17 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from domain.policy import maintenance, model, person, rota, throttle
+from domain.policy import (
+    access,
+    grouping,
+    intake,
+    maintenance,
+    model,
+    person,
+    reports,
+    rota,
+    throttle,
+)
 from domain.policy.base import Strict
 from domain.policy.check import KNOWN_CONTACT_CHANNELS
 from domain.policy.model import Policy
@@ -21,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
 MODELS = [
     one
-    for module in (model, person, rota, throttle, maintenance)
+    for module in (model, person, rota, throttle, maintenance, access, grouping, intake, reports)
     for one in vars(module).values()
     if isinstance(one, type) and issubclass(one, Strict) and one not in (Strict, Policy)
     if one.__module__ == module.__name__

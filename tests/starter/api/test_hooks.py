@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from starter.intake.received import Received
 from starter.temporal_link import GatewayUnavailableError
 from tests.starter.conftest import KEY
 
@@ -121,7 +122,7 @@ async def test_many_at_once_ride_together(app, temporal):
     temporal.signal_desk = slowly
     body = json.dumps(GROUP).encode()
     counts = await asyncio.gather(
-        *(reception.take("alertmanager", sender, body) for _ in range(40))
+        *(reception.take("alertmanager", sender, Received(body)) for _ in range(40))
     )
     assert counts == [2] * 40
     assert len(temporal.signals) <= 3

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.policy.model import AlertMap, Policy
+from domain.policy.intake import AlertMap
+from domain.policy.model import Policy
 from starter.intake.mapping import (
     MAX_RAW_BYTES,
     Sender,

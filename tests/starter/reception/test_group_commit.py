@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.alert import Alert, AlertStatus
-from starter.intake.group_commit import GroupCommit, TooManyWaitingError
+from starter.reception.group_commit import GroupCommit, TooManyWaitingError
 
 
 def an_alert(key: str, size: int = 0) -> Alert:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from domain.alert import Alert
-from domain.errors import IntakeError
 from records.policy_store import PolicyStore
 from starter.intake import FORMATS
-from starter.intake.group_commit import GroupCommit
 from starter.intake.mapping import Sender
+from starter.intake.received import Received
+from starter.reception.group_commit import GroupCommit
 from starter.security import bearer, resolve_key, same
-
-MAX_NUMBER_CHARS = 300
 
 
 class Reception:
@@ -39,8 +35,11 @@ class Reception:
         self._token, self._environ, self._now = token, environ, now
 
     def sender(self, format_name: str, authorization: str | None) -> Sender | None:
-        """The integration whose key it is; None for a key that is nobody's."""
-        given = bearer(authorization)
+        """The integration whose key the header holds; None for a key that is nobody's."""
+        return self.sender_for_key(format_name, bearer(authorization))
+
+    def sender_for_key(self, format_name: str, given: str) -> Sender | None:
+        """The integration of that format whose key it is; None for a key that is nobody's."""
         if not given:
             return None
         _, policy = self._policies.current()
@@ -68,21 +67,15 @@ class Reception:
             same(given, resolve_key(key, self._environ)) for key in keys
         )
 
-    async def take(self, format_name: str, sender: Sender, body: bytes) -> int:
-        """Deliver a payload and answer how many alerts it held.
+    async def take(self, format_name: str, sender: Sender, received: Received) -> int:
+        """Deliver what a request holds and answer how many alerts that was.
 
         Raises:
-            IntakeError: it is not JSON. Not retried.
+            IntakeError: its own service would refuse it too. Not retried.
             Exception: what the delivery raised; nothing is known to be kept, and the sender retries.
         """
-        text = body.decode(errors="replace")
-        try:
-            payload = _read_json(text)
-        except RecursionError:
-            alerts = [sender.unreadable(text, "the payload is nested too deeply to be read")]
-        else:
-            alerts = FORMATS[format_name](payload, sender)
-        await self._deliver(alerts)
+        alerts = FORMATS[format_name].parse(received, sender)
+        await self.deliver(alerts)
         return len(alerts)
 
     async def take_oversized(self, sender: Sender, start: bytes) -> None:
@@ -97,9 +90,10 @@ class Reception:
             summary=f"oversized alert from {sender.integration}",
         )
         key = f"oversized/{sender.integration}"
-        await self._deliver([alert.model_copy(update={"key": key})])
+        await self.deliver([alert.model_copy(update={"key": key})])
 
-    async def _deliver(self, alerts: list[Alert]) -> None:
+    async def deliver(self, alerts: list[Alert]) -> None:
+        """Return when all of them are durable. Raises what the delivery raised."""
         by_service: dict[str, list[Alert]] = {}
         for alert in alerts:
             by_service.setdefault(alert.service, []).append(alert)
@@ -116,17 +110,3 @@ class Reception:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-
-
-def _read_json(text: str) -> Any:
-    """Any JSON value. A number with thousands of digits stays text instead of stopping the reader."""
-
-    def whole(digits: str) -> int | str:
-        return int(digits) if len(digits) <= MAX_NUMBER_CHARS else digits
-
-    try:
-        return json.loads(text, parse_int=whole)
-    except RecursionError:
-        raise
-    except ValueError as error:
-        raise IntakeError(f"not JSON: {error}") from None
