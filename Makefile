@@ -65,8 +65,14 @@ $(VENV)/.test: requirements-test.lock pyproject.toml | $(VENV)/bin/python
 	@$(INSTALL_SELF)
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.e2e: requirements-e2e.lock $(VENV)/.test
+$(VENV)/.e2e: requirements-e2e.lock $(VENV)/.test $(VENV)/idp/.done
 	@$(PIP) --require-hashes -r requirements-e2e.lock
+	@touch $@
+
+# The identity provider of the tests that sign in, apart from ours.
+$(VENV)/idp/.done: requirements-idp.lock | $(VENV)/bin/python
+	@$(PY) -m venv $(VENV)/idp
+	@$(VENV)/idp/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
 
 lock: ## resolve the locks anew (needs uv on the PATH)
@@ -75,3 +81,5 @@ lock: ## resolve the locks anew (needs uv on the PATH)
 	  groups="--group build"; for g in $$set; do groups="$$groups --group $$g"; done; \
 	  uv pip compile -q pyproject.toml $$groups --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o $$name; done
+	@uv pip compile -q --group idp --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements-idp.lock

@@ -6,7 +6,6 @@ Nothing else happens here. `tocsin worker` runs it; `--queue` splits pages from 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import structlog
@@ -26,10 +25,12 @@ from activities.answer_links import AnswerLinks
 from activities.assess import Assessing
 from activities.channels import ChannelSettingsError, build_channels, read_settings
 from activities.channels.outbox import Outbox
+from activities.crossing import LookingForCauses
 from activities.delegate import Delegating
 from activities.delivery import Postman
 from activities.desk import DeskActivities
 from activities.escalate import OperatorTelling
+from activities.fallback import DirectPager
 from activities.follow_up import FollowingUp
 from activities.heartbeat import Listening
 from activities.looking_up import RecordsLookUp
@@ -43,16 +44,19 @@ from activities.raising import Raising
 from activities.ranking import RankReviewing
 from activities.record import HOLD_SECONDS, Recording
 from activities.remind import Reminding
+from activities.reports import Reporting
 from activities.resolve import Resolving
 from activities.roster import RosterActivities
+from activities.storm import StormWatch
 from domain.errors import PolicyError
-from records.database import RecordsUnavailableError, migrate, open_database
-from records.policy_file import read_policy
+from records.database import open_database
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
+from records.reporters import Reporters
 from records.writes import RecordsWriter
+from starter.access.actor_keys import read_actor_keys
 from starter.event_loop import with_room
-from starter.intake import FORMATS
+from starter.first_things import adopt_policy, prepare_records
 from starter.logs import configure_logs
 from starter.security import (
     ANSWER_SECRET_FILE,
@@ -75,14 +79,17 @@ from starter.temporal_setup import (
     start_roster,
     tell_of_new_policy,
 )
+from starter.worker_process import calm_the_collector, say_ready
 from templates.renderer import Renderer
-from workflows.contract import PAGE_QUEUE, TASK_QUEUE
+from workflows.contract import PAGE_QUEUE, STORM_QUEUE, TASK_QUEUE
 from workflows.heartbeat import HeartbeatMonitor
 from workflows.incident import IncidentWorkflow
 from workflows.person import PersonPages
 from workflows.postmortem import PostmortemWorkflow
+from workflows.report import ReportWorkflow
 from workflows.roster import Roster
 from workflows.service_desk import ServiceDesk
+from workflows.storm import StormWatcher
 
 WORKFLOWS: tuple[type, ...] = (
     ServiceDesk,
@@ -91,6 +98,8 @@ WORKFLOWS: tuple[type, ...] = (
     HeartbeatMonitor,
     Roster,
     PersonPages,
+    ReportWorkflow,
+    StormWatcher,
 )
 GRACE = timedelta(seconds=5)
 """For what runs when the worker is told to stop; a page attempt that is cut comes again under its key."""
@@ -100,6 +109,8 @@ RECORDS_HEAD_START = timedelta(seconds=1)
 """How long a starting worker waits for its database before it takes work all the same."""
 PAGE_SLOTS = 400
 """A vendor that hangs holds a slot for ten seconds: hundreds of its pages must leave room for the others'."""
+WORKFLOW_SLOTS = 300
+"""In a storm hundreds of desks hold one each while they ask; the desk that raises it needs one too."""
 SLOTS = 500
 """Recording holds a slot for a second at a time; it waits, it does not work."""
 
@@ -112,6 +123,7 @@ class Activities:
 
     main: Sequence[Callable[..., Any]]
     pages: Sequence[Callable[..., Any]]
+    storms: Sequence[Callable[..., Any]] = ()
     postmen: Sequence[Postman] = ()
 
     async def aclose(self) -> None:
@@ -167,19 +179,27 @@ def build_activities(
     resolving = PageResolving(policy, look_up, renderer, pager, clock)
     sending = PageSending(policy, pager, clock, answer_for)
     following = FollowingUp(policy, renderer, announcer, clock)
-    pinning = Pinning(policy, look_up, outbox, link_for)
+    actor_keys = partial(read_actor_keys, data)
+    pinning = Pinning(policy, look_up, outbox, link_for, actor_keys)
     windows = MaintenanceLookUp(policy)
     listening = Listening(policy, client)
-    roster = RosterActivities(policy, environment, clock)
+    roster = RosterActivities(policy, environment, clock, actor_keys=actor_keys)
     desk = DeskActivities(client)
+    causes = LookingForCauses(client, look_up, policy)
+    storms = StormWatch(client, desk)
     handing = HandingOver(client)
     bundling = BundleSending(sending, look_up, renderer, pager, clock)
     ranking = RankReviewing(handing, look_up, policy, renderer, postman, clock)
+    reporting = Reporting(policy, renderer, postman, Reporters(data), reader, clock)
     postmortem = PostmortemActivities(reader, renderer, announcer, data / "postmortems")
     return Activities(
         main=[
             resolving.resolve_page,
-            Raising(client, pinning, resolving, windows).start_incident,
+            Raising(client, pinning, resolving, windows, causes, storms).start_incident,
+            causes.check_cause,
+            causes.tell_cause,
+            causes.tell_dependents,
+            storms.settle_storm,
             windows.maintenance_windows,
             listening.look_up_monitor,
             listening.timer_fired_at,
@@ -203,6 +223,9 @@ def build_activities(
             roster.refresh_calendars,
             desk.signal_desk,
             desk.hand_alerts,
+            reporting.ending_of,
+            reporting.tell_reporter,
+            reporting.tell_of_report,
             postmortem.draft_postmortem,
             postmortem.export_postmortem,
             postmortem.tell_owner,
@@ -215,6 +238,7 @@ def build_activities(
             handing.tell_outcomes,
             resolving.resolve_test_page,
         ],
+        storms=[storms.raise_storm],
         postmen=(postman, pager),
     )
 
@@ -247,6 +271,19 @@ def build_workers(
                 activities=activities.main,
                 workflow_runner=workflow_runner(),
                 max_concurrent_activities=SLOTS,
+                max_concurrent_workflow_tasks=WORKFLOW_SLOTS,
+                max_concurrent_local_activities=SLOTS,
+                **shared,
+            )
+        )
+        # Desks that ask whether they are in a storm fill the queue of desks: the answer has one of its own.
+        workers.append(
+            Worker(
+                client,
+                task_queue=STORM_QUEUE,
+                workflows=[StormWatcher],
+                activities=activities.storms,
+                workflow_runner=workflow_runner(),
                 **shared,
             )
         )
@@ -292,43 +329,10 @@ async def _run(settings: Settings, environment: dict[str, str], queue: str) -> N
             await start_monitors(client, policy)
             told = settings.data_dir / "run" / "policy.told"
             await tell_of_new_policy(client, version, policy, told)
-        _calm_the_collector()
-        _say_ready(settings.data_dir)
+        calm_the_collector()
+        say_ready(settings.data_dir)
         log.info("worker is ready", queue=queue, delivery=settings.delivery.value)
         await stop.wait()
-
-
-async def prepare_records(settings: Settings) -> None:
-    """Create or upgrade the records' tables; without a database everything else starts all the same."""
-    engine = open_database(settings.records_url())
-    try:
-        await asyncio.to_thread(migrate, engine)
-    except RecordsUnavailableError as error:
-        log.warning(
-            "the records are not available: paging goes on, they catch up", reason=str(error)
-        )
-    finally:
-        engine.dispose()
-
-
-def adopt_policy(settings: Settings) -> None:
-    """Make the policy file the current one; a broken one leaves the last good one in force, loudly.
-
-    Raises:
-        PolicyError: it is broken and there is no last good one.
-    """
-    store = PolicyStore(settings.data_dir)
-    try:
-        store.adopt(read_policy(settings.policy, formats=tuple(FORMATS)))
-    except PolicyError as error:
-        version, _ = store.current()
-        problems = [str(problem) for problem in error.problems]
-        log.exception(
-            "policy is broken: the last good one stays", version=version, problems=problems
-        )
-    except OSError:
-        version, _ = store.current()
-        log.exception("the policy cannot be kept: the last good one stays", version=version)
 
 
 def main(queue: str = "all", *, adopts_policy: bool = True) -> int:
@@ -359,27 +363,23 @@ def main(queue: str = "all", *, adopts_policy: bool = True) -> int:
     return 0
 
 
-def _calm_the_collector() -> None:
-    """Keep full collections rare: with some hundred cached incidents one stops everything for 0.1 s.
-
-    What is loaded by now stays for good and is not looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
-
-
-def _say_ready(data_dir: Path) -> None:
-    """Tell `tocsin up` that this process takes work."""
-    ready = data_dir / "run" / "worker.ready"
-    try:
-        ready.parent.mkdir(parents=True, exist_ok=True)
-        ready.write_text(f"{os.getpid()}\n")
-    except OSError as error:  # a full disk is no reason not to page
-        log.warning("cannot say that the worker is ready", reason=str(error))
+def page_directly() -> int:
+    """Page past Temporal, as the API asks for it on stdin (`starter/reception/direct_paging.py`)."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # what is logged must not stand in the answer
+    configure_logs()
+    environment = with_files(os.environ)
+    settings = load_settings()
+    policies = PolicyStore(settings.data_dir)
+    outbox = Outbox(settings.data_dir / "outbox")
+    postman = Postman(settings.delivery.value, build_channels(environment), outbox, _now)
+    pager = DirectPager(policies, Renderer(), postman, _now)
+    print(asyncio.run(with_room(pager.answer(sys.stdin.read()))), file=answers, flush=True)
+    return 0
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["page-directly"]:
+        os._exit(page_directly())
     code = main(*sys.argv[1:2], adopts_policy="--policy-adopted" not in sys.argv)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -6,6 +6,8 @@ written down. It may run twice: the memo of the workflow says who started it. Se
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio import activity
@@ -18,16 +20,35 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.crossing import LookingForCauses
 from activities.maintenance import MaintenanceLookUp
 from activities.page import PageResolving
 from activities.policy import Pinning
+from activities.storm import StormWatch
 from domain.facts.maintenance import word_of_maintenance
-from domain.incident import Status
-from domain.maintenance import not_over
+from domain.incident import Incident, Status
+from domain.likely_cause import LikelyCause
+from domain.maintenance import Window, not_over
 from domain.messages import PinPolicy
+from domain.pinned import Pinned
 from domain.preparing import Prepared, PrepareIncident, is_first_page, page_request
 from domain.raising import raise_incident
+from domain.storm import storm_source
 from workflows import contract
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An incident of which everything is known but whom it pages."""
+
+    pinned: Pinned
+    incident: Incident
+    windows: list[Window]
+    fault: str
+    is_quiet: bool
+    """Whether a maintenance lasts, so that it pages nobody."""
+    looking: asyncio.Task[LikelyCause | None]
+    """For the incident that it may be put down to."""
 
 
 class Raising:
@@ -39,21 +60,37 @@ class Raising:
         pinning: Pinning,
         resolving: PageResolving,
         windows: MaintenanceLookUp,
+        causes: LookingForCauses,
+        storms: StormWatch,
     ) -> None:
         self._client, self._pinning = client, pinning
         self._resolving, self._windows = resolving, windows
+        self._causes, self._storms = causes, storms
 
     @activity.defn(name="start_incident")
     async def start_incident(self, request: contract.StartIncident) -> contract.StartedIncident:
-        """Start the workflow of an incident; when it returns, the incident exists.
+        """Start the workflow of an incident; when it returns, the incident exists, or a storm takes it.
 
         Raises:
             PolicyError: there is no policy at all. Retried.
             RPCError: Temporal did not take it, or did not say. Retried, which starts nothing twice.
         """
-        prepared = await self._prepare(request)
+        begun = await self._begin(request)
+        if folded_into := await self._fold(request, begun):
+            incident = begun.incident
+            return contract.StartedIncident(
+                folded_into=folded_into,
+                integration=storm_source(request.origin) or "",
+                severity=incident.severity,
+                priority=incident.priority,
+                raised_at=request.at,
+            )
+        prepared = await self._prepare(request, begun)
         try:
             await self._start(request, prepared)
+            self._causes.has_raised(
+                request.incident_id, request.service, prepared.severity, request.at
+            )
         except WorkflowAlreadyStartedError:
             # An earlier attempt of ours, or a desk that was reset or restored: the cause tells.
             is_ours = await self._cause_of(request.incident_id) == request.cause
@@ -67,6 +104,21 @@ class Raising:
             severity=prepared.severity, priority=prepared.priority, raised_at=prepared.at
         )
 
+    async def _fold(self, request: contract.StartIncident, begun: Begun) -> str:
+        """The storm incident that takes its alerts; what an earlier attempt has started stays as it is.
+
+        What pages nobody, for a maintenance or for its cause, is part of no storm.
+        """
+        policy, severity = begun.pinned.policy, begun.incident.severity
+        if begun.is_quiet or not self._storms.count(request, policy.limits.storm):
+            return ""
+        if await begun.looking is not None:
+            self._storms.uncount(request)
+            return ""
+        if await self._cause_of(request.incident_id) == request.cause:
+            return ""
+        return await self._storms.fold(request, severity, policy.rank_of(severity))
+
     async def _start(self, request: contract.StartIncident, prepared: Prepared) -> None:
         await self._client.start_workflow(
             contract.INCIDENT,
@@ -79,6 +131,7 @@ class Raising:
                 first_page=prepared.first_page,
                 prepared_at=prepared.at,
                 windows=prepared.windows,
+                likely_cause=prepared.cause,
                 faults=[prepared.fault] if prepared.fault else [],
                 roll_over_at=request.roll_over_at,
             ),
@@ -105,8 +158,8 @@ class Raising:
             raise
         return str((await found.memo()).get("cause", ""))
 
-    async def _prepare(self, request: PrepareIncident) -> Prepared:
-        """The policy's slice, the link, and who stands behind the first step."""
+    async def _begin(self, request: PrepareIncident) -> Begun:
+        """The policy's slice, and the incident as it will begin; its likely cause is being looked for."""
         pinned = await self._pinning.pin_policy(
             PinPolicy(service=request.service, type=request.type, incident_id=request.incident_id)
         )
@@ -117,7 +170,13 @@ class Raising:
         )
         for fact in facts:
             incident.record(fact, request.at)
-        first = None
+        is_quiet = any(window.covers(request.at) for window in windows)
+        looking = asyncio.create_task(self._cause_for(request, incident, is_quiet=is_quiet))
+        return Begun(pinned, incident, windows, fault, is_quiet, looking)
+
+    async def _prepare(self, request: contract.StartIncident, begun: Begun) -> Prepared:
+        """Who stands behind the first step, unless it waits for the likely cause."""
+        incident, first = begun.incident, None
         run = incident.run("p1")
         is_due = run is not None and is_first_page(run) and run.due_at == request.at
         if run is not None and is_due and word_of_maintenance(incident, run, request.at) is None:
@@ -127,19 +186,31 @@ class Raising:
             )
             # An answer without anybody is asked for again by the incident, which deals with it.
             first = answer if answer.targets or answer.hold_until else None
+        cause = await begun.looking
+        if cause is not None:
+            self._storms.uncount(request)
         return Prepared(
-            policy=pinned.policy,
-            url=pinned.url,
+            policy=begun.pinned.policy,
+            url=begun.pinned.url,
             severity=incident.severity,
             priority=incident.priority,
             major=incident.is_major,
             summary=incident.summary,
             description=incident.description,
-            first_page=first,
-            windows=windows,
-            fault=fault,
+            first_page=first if cause is None else None,
+            windows=begun.windows,
+            cause=cause,
+            fault=begun.fault,
             at=request.at,
         )
+
+    async def _cause_for(
+        self, request: PrepareIncident, incident: Incident, *, is_quiet: bool
+    ) -> LikelyCause | None:
+        """For whose end its page is to wait. What a person wants, or a window holds, is not asked about."""
+        if not request.origin.alerts or is_quiet:
+            return None
+        return await self._causes.likely_cause(request.service, incident.severity, incident.policy)
 
 
 def _search_attributes(service: str, prepared: Prepared) -> TypedSearchAttributes:

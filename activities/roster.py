@@ -14,6 +14,7 @@ import structlog
 from temporalio import activity
 
 from activities.looking_up import why
+from activities.policy import trust_of
 from domain.errors import IncidentError
 from domain.policy.model import Policy
 from domain.roster import RosterCopy
@@ -41,6 +42,7 @@ class RosterActivities:
         environment: where `env:NAME` of a calendar's address is looked up.
         clock: the time now, in UTC.
         transport: how feeds are fetched; left out: over the network.
+        actor_keys: the public keys of this host's own API, by id.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class RosterActivities:
         environment: Mapping[str, str],
         clock: Callable[[], datetime],
         transport: httpx2.AsyncBaseTransport | None = None,
+        actor_keys: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._policies, self._environment, self._clock = policies, environment, clock
         self._transport = transport
+        self._actor_keys = actor_keys
 
     @activity.defn(name="judge_roster")
     async def judge_roster(self, request: contract.JudgeChange) -> Judged:
@@ -66,9 +70,10 @@ class RosterActivities:
         policy = self._policies.base()
         try:
             change, actor, _ = parse_change(request.name, request.body)
-            return judge(change, actor, policy, request.entries, request.at, request.contacts)
+            judged = judge(change, actor, policy, request.entries, request.at, request.contacts)
         except IncidentError as error:
             return refused(error)
+        return judged.model_copy(update={"trust": trust_of(policy.access, self._actor_keys)})
 
     @activity.defn(name="read_roster")
     async def read_roster(self) -> RosterCopy:

@@ -20,8 +20,11 @@ from typing import Any
 from bench import machine
 from bench.measure import Result, Row, Verdict, table
 from bench.rows import (
+    distinct,
     escalations,
     events,
+    grouped,
+    ingest,
     new_while_starting,
     on_call,
     page_latency,
@@ -36,8 +39,11 @@ Measure = Callable[[System, int], Awaitable[list[Result]]]
 GROUPS: tuple[tuple[Sequence[Row], Measure, int], ...] = (
     (page_latency.ROWS, page_latency.measure, page_latency.ROUNDS),
     (repeats.ROWS, repeats.measure, repeats.ROUNDS),
+    (grouped.ROWS, grouped.measure, grouped.ROUNDS),
+    (ingest.ROWS, ingest.measure, ingest.ROUNDS),
     (events.ROWS, events.measure, events.ROUNDS),
     (on_call.ROWS, on_call.measure, on_call.ROUNDS),
+    (distinct.ROWS, distinct.measure, distinct.ROUNDS),
 )
 """Rows that are measured together, how, and in how many rounds."""
 LONG = (

@@ -6,8 +6,9 @@ A full client library costs more CPU per request than the server that is measure
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -73,18 +74,26 @@ class Load:
 
 
 async def generate(port: int, request: bytes, count: int, connections: int, status: int) -> Load:
-    """Send one request `count` times over so many connections, each waiting for its answers.
+    """Send one request `count` times; otherwise as `generate_each`."""
+    return await generate_each(port, itertools.repeat(request, count), connections, status)
+
+
+async def generate_each(
+    port: int, requests: Iterable[bytes], connections: int, status: int
+) -> Load:
+    """Send requests over so many connections, each waiting for its answers.
 
     Args:
         status: the answer that acknowledges.
     """
     links = [await Connection.open(port) for _ in range(connections)]
-    left, acknowledged = count, 0
+    waiting = iter(requests)
+    acknowledged = count = 0
 
     async def work(link: Connection) -> None:
-        nonlocal left, acknowledged
-        while left > 0:
-            left -= 1
+        nonlocal acknowledged, count
+        for request in waiting:
+            count += 1
             answered, _ = await link.send(request)
             acknowledged += answered == status
 

@@ -170,10 +170,10 @@ class System:
         self._taken += 1
         return self._services[self._taken - 1]
 
-    def alert_request(self, service: str, severity: str = "critical") -> bytes:
-        """The alert of a service as bytes to send."""
-        body = alert_body(service, f"{service}-fingerprint", severity)
-        return request_bytes(HOOK, body, _KEY)
+    def alert_request(self, service: str, severity: str = "critical", number: int = 0) -> bytes:
+        """An alert of a service as bytes to send; each number is another one."""
+        name = f"{service}-fingerprint" + (f"-{number}" if number else "")
+        return request_bytes(HOOK, alert_body(service, name, severity), _KEY)
 
     async def intake_once(self, request: bytes) -> tuple[int, bytes]:
         """Send to the intake over a connection of its own."""

@@ -279,6 +279,8 @@ def take(running: Running, incident: str, browser: Browser) -> None:
         keep(page, "incident-desktop")
     with camera.at(f"{running.api_url}/status", ViewportSize(width=1280, height=640)) as page:
         keep(page, "status-page")
+    with camera.at(f"{running.api_url}/report", PHONE) as page:
+        keep(page, "report-phone")
 
 
 def main() -> None:

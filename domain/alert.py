@@ -84,6 +84,10 @@ class AlertBatch(BaseModel):
     key: str = ""
     """Of this handing over: an incident takes each once. Empty: nobody says that it could come twice."""
     alerts: list[Alert]
+    reasons: dict[str, str] = {}
+    """Why the desk gave them to this incident, in words, by the alert's id."""
+    reopens: str = ""
+    """Why a resolved incident is to be reopened by them; empty: it gives them back."""
 
 
 class AlertState(BaseModel):
@@ -107,13 +111,15 @@ def alert_batches(sent: Any) -> list[AlertBatch]:
 
 
 def _is_repeat(alert: Alert, later: Alert) -> bool:
+    if later.notes or later.paged_directly:
+        return False  # each of them is told
     return alert.status == later.status and alert.severity == later.severity
 
 
 def combine_repeats(alerts: list[Alert]) -> list[Alert]:
     """Fold repeats of one key and status that arrived together into one with their count.
 
-    Order is kept: firing, resolved, firing of one key stay three.
+    Order is kept: firing, resolved, firing of one key stay three. What people said stays as it is.
     """
     if len(alerts) == 1:
         return alerts
@@ -121,8 +127,12 @@ def combine_repeats(alerts: list[Alert]) -> list[Alert]:
     counts: list[int] = []
     latest: dict[str, int] = {}
     for alert in alerts:
+        if alert.status not in (AlertStatus.FIRING, AlertStatus.RESOLVED):
+            out.append(alert)
+            counts.append(alert.count)
+            continue
         index = latest.get(alert.key)
-        if index is not None and not alert.notes and _is_repeat(out[index], alert):
+        if index is not None and _is_repeat(out[index], alert):
             counts[index] += alert.count
             continue
         latest[alert.key] = len(out)

@@ -23,7 +23,9 @@ from domain.facts import (
     StepSkipped,
     UpdateDue,
 )
+from domain.facts.crossing import CauseCheckDue, word_of_cause
 from domain.facts.maintenance import word_of_maintenance
+from domain.inactivity import InactivityClock
 from domain.incident import Incident, RoleState, Status
 from domain.paging_clocks import ContactClock, PagingFailureClock, ReceiptClock, SignOfLifeClock
 from domain.roles import INCIDENT_MANAGER
@@ -54,6 +56,11 @@ class EscalationClock(Clock[Incident]):
             if maintenance is not None:
                 facts.append(maintenance)
             if isinstance(maintenance, InMaintenance):
+                continue
+            cause = word_of_cause(subject, run)
+            if cause is not None:
+                facts.append(cause)
+            if isinstance(cause, CauseCheckDue):
                 continue
             shown = owed.overtaken[-MAX_SKIPPED_SHOWN:]
             hidden = len(owed.overtaken) - len(shown)
@@ -185,5 +192,6 @@ INCIDENT_CLOCKS: tuple[Clock[Incident], ...] = (
     CommunicationClock(),
     RoleClock(),
     ShiftClock(),
+    InactivityClock(),
     CloseClock(),
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from domain.commands.base import MAX_KEY_CHARS, is_plain
+from domain.access.claims import Presented, presented
+from domain.commands.base import BESIDE, MAX_KEY_CHARS, is_plain
 from domain.errors import CommandError, Problem
 from domain.names import require_known
 from domain.policy.slice import PolicySlice
@@ -22,6 +23,8 @@ class Declaration(BaseModel):
     """The fields of `Declare` that were given."""
     actor: str
     key: str | None = None
+    shown: Presented = Presented()
+    """What it shows for itself, until the desk decides it."""
 
     def check(self, policy: PolicySlice) -> None:
         """Refuse names that the policy does not have.
@@ -52,7 +55,7 @@ def parse_declaration(body: Any, service: str | None = None) -> Declaration:
     if not isinstance(body, dict):
         detail = f"expected one JSON object, got {type(body).__name__}"
         raise CommandError("declare", [Problem(where="", detail=detail)])
-    fields = {name: value for name, value in body.items() if name not in ("actor", "key")}
+    fields = {name: value for name, value in body.items() if name not in BESIDE}
     if service is not None:
         fields.setdefault("service", service)
     problems = [
@@ -75,4 +78,5 @@ def parse_declaration(body: Any, service: str | None = None) -> Declaration:
         body=declare.model_dump(mode="json", exclude_none=True),
         actor=str(actor).strip() if actor else OPERATOR,
         key=key or None,
+        shown=presented(body),
     )

@@ -37,6 +37,18 @@ def format_duration(value: timedelta) -> str:
     return out + (f"{exact}s" if seconds or not out else "")
 
 
+def in_words(value: timedelta) -> str:
+    """As the timeline says it, down to the minute: `45 s`, `12 min`, `3 h 5 min`, `2 d`."""
+    seconds = max(int(value.total_seconds()), 0)
+    if seconds < 60 or (seconds < 120 and seconds % 60):
+        return f"{seconds} s"
+    minutes = seconds // 60
+    parts = [(minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min")]
+    if minutes < 120:
+        parts = [(minutes, "min")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

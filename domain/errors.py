@@ -6,7 +6,8 @@ TocsinError
   │     ├── UnknownNameError   a person, service, role, … that the policy does not have
   │     ├── CommandError       a body of the wrong shape
   │     ├── ConflictError      it contradicts what somebody else has already decided
-  │     └── ActorRequiredError the command needs to know who acts
+  │     ├── ActorRequiredError the command needs to know who acts
+  │     └── ForbiddenError     whoever asks may not do that
   ├── PolicyError              the policy file has mistakes
   ├── IntakeError              an alert payload that is not even its own format
   └── DeliveryError            a message did not go out
@@ -108,6 +109,10 @@ class ActorRequiredError(IncidentError):
         return [Problem(where="/actor", detail=str(self))]
 
 
+class ForbiddenError(IncidentError):
+    """Whoever asks may not do that: a role is missing, or nobody signed for it. Not retried."""
+
+
 class PolicyError(TocsinError):
     """The policy has mistakes; carries all of them."""
 
@@ -161,5 +166,6 @@ REFUSALS = (
     "CommandError",
     "ConflictError",
     "ActorRequiredError",
+    "ForbiddenError",
 )
 """Names as Temporal sees them: it matches error types by name, not by inheritance."""

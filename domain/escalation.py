@@ -43,6 +43,12 @@ class PageRun(BaseModel):
     """Whether a machine asked for it, so that a planned maintenance holds it until its end."""
     held_by: str = ""
     """The maintenance window that it waits for."""
+    held_for: str = ""
+    """The incident, its likely cause, for whose end it waits."""
+    checks: int = 0
+    """How often it was asked whether that one is still open."""
+    waits_for_alert: bool = False
+    """Nothing fired any more when its wait was over: it pages when an alert comes back."""
     round: int = 1
     step: int = 0
     """Index of the step that is due next, or is being paged."""

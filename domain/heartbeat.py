@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from domain.alert import Alert, AlertStatus
 from domain.durations import format_duration
+from domain.grouping import Rule, rule_of
 from domain.policy.maintenance import Monitor
 from domain.policy.model import Policy
 
@@ -35,6 +36,7 @@ class Definition(BaseModel):
 
     monitor: Monitor | None = None
     fold: Fold = "service"
+    rule: Rule = Rule()
 
 
 class HeartbeatState(StrEnum):
@@ -52,6 +54,7 @@ class Report(BaseModel):
     key: str
     alert: Alert
     fold: Fold = "service"
+    rule: Rule = Rule()
 
 
 class Heartbeat(BaseModel):
@@ -60,6 +63,7 @@ class Heartbeat(BaseModel):
     name: str
     monitor: Monitor
     fold: Fold = "service"
+    rule: Rule = Rule()
     last_beat: datetime | None = None
     beats: int = 0
     excused_until: datetime | None = None
@@ -105,7 +109,7 @@ class Heartbeat(BaseModel):
 
     def define(self, definition: Definition, now: datetime) -> None:
         """The policy may have changed."""
-        self.fold = definition.fold
+        self.fold, self.rule = definition.fold, definition.rule
         new = definition.monitor
         if new is None:
             self._come_back(now, "the monitor is not in the policy any more")
@@ -163,7 +167,9 @@ class Heartbeat(BaseModel):
             received_at=now,
             on_clear=self.monitor.on_return.value,
         )
-        return Report(service=self.late_service, key=key, alert=alert, fold=self.fold)
+        return Report(
+            service=self.late_service, key=key, alert=alert, fold=self.fold, rule=self.rule
+        )
 
     def view(self) -> dict[str, Any]:
         """As the outside sees it."""
@@ -186,5 +192,7 @@ def fires_on_time(fired: datetime, deadline: datetime) -> bool:
 def definition_of(policy: Policy, name: str) -> Definition:
     """What a policy says of a monitor."""
     monitor = policy.heartbeats.get(name)
-    fold = policy.service(monitor.service).fold if monitor is not None else "service"
-    return Definition(monitor=monitor, fold=fold)
+    if monitor is None:
+        return Definition()
+    service = policy.service(monitor.service)
+    return Definition(monitor=monitor, fold=service.fold, rule=rule_of(service))

@@ -13,12 +13,14 @@ from domain.aggregate import Aggregate, Effect, Fact
 from domain.alert import AlertState, AlertStatus
 from domain.assessment import Assessment
 from domain.escalation import PageRun
+from domain.likely_cause import LikelyCause
 from domain.maintenance import Window
 from domain.paged import AwaitedReceipt, DeliveryReceipt
 from domain.policy.model import PageWhen
 from domain.policy.slice import PolicySlice
 from domain.priority import Rank
 from domain.roles import INCIDENT_MANAGER
+from domain.storm import StormIncident
 from domain.timeline import SYSTEM, Entry
 from domain.updates import Audience, Update, UpdateClock
 
@@ -170,17 +172,27 @@ class Incident(Aggregate):
     """Who took it first, or again after it was taken back."""
     last_sign_at: datetime | None = None
     """The last command of a responder."""
+    last_activity_at: datetime | None = None
+    """The last command, or the last word of an alert."""
     sign_asked_at: datetime | None = None
     """When the acknowledger was asked whether they are still on it; None once anybody has answered."""
     windows: list[Window] = []
     """Maintenance of the service, as the desk told it last."""
     raised_by_alert: str | None = None
     """Key of the alert that raised it; None where a person did."""
+    likely_cause: LikelyCause | None = None
+    """The incident for whose end its first page waited, or waits."""
+    dependents: list[str] = []
+    """Incidents whose pages wait for the end of this one; the newest 500."""
+    storm: StormIncident | None = None
+    """Of one that stands for a storm of alerts; None for any other."""
     clocks: dict[Audience, UpdateClock] = {}
     confirm_reminders: int = 0
     shift_reminded_at: datetime | None = None
     owes_postmortem: bool = False
     has_postmortem: bool = False
+    flaps: int = 0
+    """How often an alert that fired again has reopened it."""
     hand_backs: int = 0
     """How often alerts that came too late were given back to the desk."""
 
@@ -195,6 +207,12 @@ class Incident(Aggregate):
         entry = super().record(fact, at, actor, follows)
         if actor != SYSTEM and self.is_responder(actor):
             self.last_sign_at, self.sign_asked_at = at, None
+        if actor != SYSTEM or fact.name in (
+            "alert_folded",
+            "alert_partly_cleared",
+            "alert_cleared",
+        ):
+            self.last_activity_at = at
         return entry
 
     def awaits(self, key: str, receipt: AwaitedReceipt) -> None:
@@ -269,6 +287,11 @@ class Incident(Aggregate):
     def firing(self) -> list[str]:
         """Keys of the alerts that have not cleared."""
         return [key for key, alert in self.alerts.items() if alert.status is AlertStatus.FIRING]
+
+    @property
+    def still_fires(self) -> bool:
+        """Whether any alert of it has not cleared."""
+        return bool(self.firing()) or self.untracked_firing > 0
 
     def topic(self) -> str:
         """The room's topic: what, how bad, who has which role, the incident manager first."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from domain.commands.base import MAX_KEY_CHARS, is_plain
+from domain.access.claims import Presented, presented
+from domain.commands.base import BESIDE, MAX_KEY_CHARS, is_plain
 from domain.commands.texts import Instant, ShortText
 from domain.errors import CommandError, Problem
 from domain.maintenance import Window, not_over
@@ -49,6 +50,8 @@ class MaintenanceRequest(BaseModel):
     remove: RemoveMaintenance | None = None
     actor: str = OPERATOR
     key: str | None = None
+    shown: Presented = Presented()
+    """What it shows for itself."""
 
 
 def parse_maintenance(name: str, body: Any) -> MaintenanceRequest:
@@ -60,7 +63,7 @@ def parse_maintenance(name: str, body: Any) -> MaintenanceRequest:
     if not isinstance(body, dict):
         detail = f"expected one JSON object, got {type(body).__name__}"
         raise CommandError(name, [Problem(where="", detail=detail)])
-    fields = {key: value for key, value in body.items() if key not in ("actor", "key", "service")}
+    fields = {key: value for key, value in body.items() if key not in (*BESIDE, "service")}
     problems = [
         Problem(
             where=f"/{field}", detail=f"expected a string of at most {MAX_KEY_CHARS} characters"
@@ -84,6 +87,7 @@ def parse_maintenance(name: str, body: Any) -> MaintenanceRequest:
         remove=None if is_adding else found,
         actor=str(body.get("actor") or OPERATOR).strip(),
         key=body.get("key") or None,
+        shown=presented(body),
     )
 
 

@@ -23,6 +23,8 @@ class Purpose(StrEnum):
     ROLE = "role"
     REMINDER = "reminder"
     POSTMORTEM = "postmortem"
+    REPORT = "report"
+    """About a report of a customer or colleague: to whoever reported, or to those who should look at it."""
     OPERATOR = "operator"
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from domain.escalation import PageRun
 from domain.incident import Incident
+from domain.likely_cause import LikelyCause
 from domain.maintenance import Window
 from domain.messages import ResolvedPage, ResolvePage
 from domain.policy.slice import PolicySlice
@@ -45,6 +46,8 @@ class Prepared(BaseModel):
     """Maintenance of the service that is not over, the policy's with it."""
     fault: str = ""
     """Why the policy's windows could not be read; then none of them holds a page."""
+    cause: LikelyCause | None = None
+    """The open incident for whose end the page waits."""
     at: datetime
 
 

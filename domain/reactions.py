@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from domain import easing
+from domain import crossing, easing
 from domain import facts as f
 from domain.aggregate import Effect, Fact
 from domain.escalation import CATCH_ALL
@@ -319,6 +319,7 @@ def _finals(incident: Incident, *, always_internal: bool) -> Iterable[Effect]:
 
 def _resolved(incident: Incident, fact: f.Resolved, at: datetime, actor: str) -> Iterable[Effect]:
     yield _settle(incident)
+    yield from crossing.ended(incident, "resolved")
     yield from _finals(incident, always_internal=True)
     if incident.owes_postmortem:
         yield _postmortem(incident, actor)
@@ -326,6 +327,7 @@ def _resolved(incident: Incident, fact: f.Resolved, at: datetime, actor: str) ->
 
 def _cancelled(incident: Incident, fact: f.Cancelled, at: datetime, actor: str) -> Iterable[Effect]:
     yield _settle(incident)
+    yield from crossing.ended(incident, "cancelled")
     yield from _finals(incident, always_internal=False)
 
 
@@ -377,6 +379,9 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.SeverityChanged: _severity_changed,
     f.PriorityChanged: lambda incident, fact, at, actor: easing.order_changed(incident, fact),
     f.Overloaded: lambda incident, fact, at, actor: easing.overloaded(incident, fact.person),
+    f.HeldForCause: lambda incident, fact, at, actor: crossing.held(incident, fact),
+    f.CauseCheckDue: lambda incident, fact, at, actor: crossing.check_due(incident, fact),
+    f.DependentCollected: lambda incident, fact, at, actor: crossing.collected(incident, fact),
     f.Resolved: _resolved,
     f.Cancelled: _cancelled,
     f.Reopened: _reopened,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from domain.commands.base import BESIDE
 from domain.errors import CommandError, Problem
 from domain.shape import shape_problems
 from domain.timeline import OPERATOR
@@ -121,7 +122,7 @@ def parse_change(name: str, body: Any) -> tuple[RosterChange, str, str | None]:
     if not isinstance(body, dict):
         problem = Problem(where="", detail="expected one JSON object")
         raise CommandError(name, [problem])
-    fields = {field: value for field, value in body.items() if field not in ("actor", "key")}
+    fields = {field: value for field, value in body.items() if field not in BESIDE}
     actor, key = body.get("actor") or OPERATOR, body.get("key")
     for field, value in (("actor", actor), ("key", key or "")):
         if not isinstance(value, str) or len(value) > 500:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel
 
 from domain.absences import Absences
+from domain.access.claims import Trust
 from domain.errors import CommandError, ConflictError, IncidentError, Problem, UnknownNameError
 from domain.exceptions import contradict
 from domain.names import require_known
@@ -55,6 +56,18 @@ class Judged(BaseModel):
     remove: list[str] = []
     switch: ContactSwitch | None = None
     warnings: list[str] = []
+    trust: Trust = Trust()
+    """Whose signatures count; what becomes of a change that nobody signed."""
+
+
+    def unsigned(self) -> Judged:
+        """The same, made by somebody whom nobody vouches for."""
+
+        def marked(one: Any) -> Any:
+            return one.model_copy(update={"actor": f"{one.actor} (unsigned)"})
+
+        switch = marked(self.switch) if self.switch is not None else None
+        return self.model_copy(update={"add": [marked(one) for one in self.add], "switch": switch})
 
 
 def refused(error: IncidentError) -> Judged:

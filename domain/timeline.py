@@ -26,3 +26,10 @@ class Entry(BaseModel):
     actor: str
     text: str
     data: dict[str, Any] = {}
+
+    def marked(self, unsigned: str) -> Entry:
+        """The entry of a command that nobody signed; says so where people and programs read it."""
+        if not unsigned:
+            return self
+        text = f"{self.text} (unsigned: {unsigned})"
+        return self.model_copy(update={"text": text, "data": self.data | {"unsigned": unsigned}})

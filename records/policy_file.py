@@ -19,8 +19,10 @@ from domain.on_call import gaps
 from domain.policy.check import KNOWN_CONTACT_CHANNELS, find_problems, find_warnings
 from domain.policy.model import Policy
 from records.calendar_files import calendar_problems, with_calendar_files
+from records.expressions import expression_problems
 from records.public_holidays import holiday_problems, with_holidays
 from records.roster_files import RosterFiles
+from records.sample_files import sample_problems
 from records.yaml_tree import Tree, read_tree
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -49,6 +51,7 @@ def read_policy(
     channels: Iterable[str] = KNOWN_CONTACT_CHANNELS,
     formats: Iterable[str] | None = None,
     files: RosterFiles | None = None,
+    with_samples: bool = False,
 ) -> LoadedPolicy:
     """Read, check and complete a policy.
 
@@ -59,6 +62,8 @@ def read_policy(
         channels: the channels that a contact may name.
         formats: the intake formats that an integration may name; None takes any.
         files: where the copies of calendar feeds are, so that coverage counts them.
+        with_samples: whether the samples of integrations have to be there. Only for whoever checks a
+            policy: a payload that was left behind is no reason not to page.
 
     Raises:
         PolicyError: with every mistake. Not retried: the files stay wrong until somebody edits them.
@@ -73,13 +78,15 @@ def read_policy(
     raw, lines = _merge(trees, problems)
     if whole:
         found = [*find_problems(raw, channels, formats), *holiday_problems(raw)]
-        found += calendar_problems(raw, _folder(path))
+        found += expression_problems(raw)
+        found += calendar_problems(raw, folder_of(path))
+        found += sample_problems(raw, folder_of(path)) if with_samples else ()
         known = {problem.where for problem in problems}
         problems += [_placed(one, lines, Path(path)) for one in found if one.where not in known]
     if problems:
         raise PolicyError(sorted(problems, key=lambda one: (one.file, one.line or 0)))
     policy = with_holidays(Policy.model_validate(raw), years)
-    policy, strangers = with_calendar_files(policy, _folder(path), years)
+    policy, strangers = with_calendar_files(policy, folder_of(path), years)
     seen = (files or RosterFiles(Path(NO_FILES))).with_calendars(policy)
     warnings = [*find_warnings(seen, _coverage(seen, at)), *strangers]
     return LoadedPolicy(
@@ -110,7 +117,7 @@ def _coverage(policy: Policy, at: datetime) -> Mapping[str, list[tuple[datetime,
     }
 
 
-def _folder(path: Path) -> Path:
+def folder_of(path: Path) -> Path:
     """Where the paths in a policy are seen from."""
     return Path(path) if Path(path).is_dir() else Path(path).parent
 

@@ -125,6 +125,11 @@ class RecordsReader:
         )
         return self._rows(query)
 
+    def services_with_open(self) -> list[str]:
+        """The services that have an open incident."""
+        query = select(incidents.c.service).where(incidents.c.status.in_(OPEN)).distinct()
+        return [str(row["service"]) for row in self._rows(query)]
+
     def highest_number(self, service: str) -> int:
         """The number of the service's latest incident; 0 where it never had one."""
         query = select(func.max(incidents.c.number)).where(incidents.c.service == service)

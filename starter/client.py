@@ -188,6 +188,16 @@ class TocsinClient:
     def heartbeats(self) -> dict[str, Any]:
         return self._get("/api/v1/heartbeats")
 
+    def reports(self, *, every: bool = False) -> dict[str, Any]:
+        return self._get("/api/v1/reports", every="true" if every else None)
+
+    def report(self, ref: str) -> dict[str, Any]:
+        return self._get(f"/api/v1/reports/{_part(ref)}")
+
+    def decide_report(self, ref: str, what: str, body: Body, key: str | None = None) -> Answer:
+        """Confirm, join or dismiss a report."""
+        return self._post(f"/api/v1/reports/{_part(ref)}/{what}", body, key)
+
     def policy(self) -> dict[str, Any]:
         return self._get("/api/v1/policy")
 
@@ -199,6 +209,23 @@ class TocsinClient:
 
     def publish_status_page(self, body: Body, key: str | None = None) -> Answer:
         return self._post("/api/v1/status-page/publish", body, key)
+
+    def whoami(self) -> dict[str, Any]:
+        return self._get("/api/v1/whoami")
+
+    def tokens(self) -> dict[str, Any]:
+        return self._get("/api/v1/tokens")
+
+    def create_token(self, body: Body, key: str | None = None) -> Answer:
+        """Make a token; the answer holds it, once."""
+        return self._post("/api/v1/tokens", body, key)
+
+    def revoke_token(self, token_id: str, body: Body, key: str | None = None) -> Answer:
+        return self._post(f"/api/v1/tokens/{_part(token_id)}/revoke", body, key)
+
+    def intake_refused(self) -> dict[str, Any]:
+        """What intake has turned away although its sender is known."""
+        return self._get("/api/v1/intake/refused")
 
     def readyz(self) -> dict[str, Any]:
         """What the system says of itself, ready or not."""

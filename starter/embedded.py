@@ -24,7 +24,7 @@ from records.policy_file import LoadedPolicy, read_policy
 from records.policy_store import PolicyStore
 from records.roster_files import RosterFiles
 from starter.data_folder import DataFolder, FolderError, write_json
-from starter.intake import FORMATS
+from starter.intake import CAN_SIGN
 from starter.processes import Child, Supervisor, free_port, port_is_free
 from starter.security import closed_integrations, ensure_token
 from starter.settings import (
@@ -105,7 +105,7 @@ class Up:
         try:
             self._settings = load_settings(self._environment)
             files = RosterFiles(self._options.data_dir / "policy")
-            loaded = read_policy(self._options.policy, formats=tuple(FORMATS), files=files)
+            loaded = read_policy(self._options.policy, formats=CAN_SIGN, files=files)
             refuse_unknown_settings(self._environment, loaded.policy)
         except (PolicyError, SettingsError) as error:
             for problem in error.problems:

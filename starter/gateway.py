@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from domain.alert import Alert, AlertStatus
 from domain.errors import TransitionError
+from domain.grouping import rule_of
 from domain.incident import Status
 from domain.names import nearest
 from domain.timeline import Entry
@@ -163,8 +164,12 @@ class Gateway:
     async def report(self, service: str, alerts: Sequence[Alert], key: str | None = None) -> None:
         """Hand alerts to a service's desk. Returns when Temporal has them."""
         _, policy = self.policies.current()
+        known = policy.service(service)
         batch = ReportBatch(
-            key=key or str(uuid.uuid4()), alerts=list(alerts), fold=policy.service(service).fold
+            key=key or str(uuid.uuid4()),
+            alerts=list(alerts),
+            fold=known.fold,
+            rule=rule_of(known),
         )
         worst, usual = next(iter(policy.severities)), policy.organisation.default_severity
         is_urgent = any(

@@ -39,5 +39,7 @@ def configure_logs() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "alembic", "temporalio.activity"):
+    # Clients for HTTP tell every address that they ask, and some addresses hold a token.
+    http = ("httpx", "httpx2", "httpcore", "httpcore2", "apprise")
+    for noisy in (*http, "uvicorn.access", "alembic", "temporalio.activity"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

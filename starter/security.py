@@ -42,9 +42,21 @@ def bearer(header: str | None, scheme: str = "Bearer") -> str:
     return value.strip() if kind.lower() == scheme.lower() else ""
 
 
+def password(header: str | None) -> str:
+    """The password in an `Authorization` header of the kind `Basic`; empty when it is of another kind.
+
+    Source: https://www.rfc-editor.org/rfc/rfc7617
+    """
+    try:
+        pair = base64.b64decode(bearer(header, "Basic"), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return pair.partition(":")[2]
+
+
 def ensure_token(data_dir: Path) -> str:
     """The token in the data folder, made when there is none. Only the owner of the file can read it."""
-    return _ensure_secret(
+    return ensure_secret(
         data_dir / TOKEN_FILE, lambda: TOKEN_PREFIX + secrets.token_urlsafe(32)
     ).strip()
 
@@ -61,12 +73,21 @@ def resolve_key(reference: str, environ: Mapping[str, str]) -> str:
 
 
 def closed_integrations(policy: Policy, environ: Mapping[str, str]) -> list[str]:
-    """A line for each integration that takes nothing because its key is missing."""
-    return [
-        f"integration {name} is closed: its key {integration.key} is not set"
+    """A line for each integration, and for signing in, that is closed because a secret is missing."""
+    closed = [
+        f"integration {name} is closed: its {what} {reference} is not set"
         for name, integration in policy.integrations.items()
-        if not resolve_key(integration.key, environ)
+        for what, reference in (
+            ("key", integration.key),
+            ("signing secret", integration.signing_secret),
+        )
+        if reference is not None and not resolve_key(reference, environ)
     ]
+    oidc = policy.access.oidc
+    secret = oidc.client_secret if oidc is not None else None
+    if secret is not None and not resolve_key(secret, environ):
+        closed.append(f"nobody can sign in: the client secret {secret} is not set")
+    return closed
 
 
 class LinkSigner:
@@ -83,7 +104,7 @@ class LinkSigner:
     def sign(self, incident_id: str) -> str:
         """The token that opens this incident's page and no other."""
         if self._secret is None:
-            self._secret = _ensure_secret(self._file, lambda: secrets.token_hex(32)).encode()
+            self._secret = ensure_secret(self._file, lambda: secrets.token_hex(32)).encode()
         mac = hmac.new(self._secret, f"page:{incident_id}".encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(mac[:LINK_BYTES]).decode().rstrip("=")
 
@@ -159,7 +180,7 @@ class AnswerSigner:
         Raises:
             OSError: it can be neither read nor made; the next token tries again.
         """
-        self._secret = _ensure_secret(self._file, lambda: secrets.token_hex(32)).encode()
+        self._secret = ensure_secret(self._file, lambda: secrets.token_hex(32)).encode()
         return self._secret
 
     def sign(self, page: PageRef, sent_at: datetime) -> str:
@@ -211,7 +232,7 @@ def _decoded(token: str) -> bytes | None:
     return raw if base64.urlsafe_b64encode(raw).decode().rstrip("=") == token else None
 
 
-def _ensure_secret(file: Path, make: Callable[[], str]) -> str:
+def ensure_secret(file: Path, make: Callable[[], str]) -> str:
     """Read a secret, or make it so that of several processes that start together all use the same."""
     try:
         text = file.read_text(encoding="utf-8").strip()

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.errors import Problem, TocsinError
 from domain.names import nearest
 from domain.policy.model import Policy
+from starter.addresses import Allowed
 
 PREFIX = "TOCSIN_"
 FROM_FILE = "_FILE"
@@ -156,6 +158,45 @@ class Settings(BaseSettings):
         None,
         "Proxy to all vendors, `http://proxy:3128`; `HTTPS_PROXY` is not used for them",
     )
+    journal_mb: int = _setting(
+        "TOCSIN_JOURNAL_MB",
+        256,
+        "Room for alerts that wait on disk while Temporal is away, in megabytes; full, intake answers 503",
+        ge=1,
+        le=1_000_000,
+    )
+    fallback_after: float = _setting(
+        "TOCSIN_FALLBACK_AFTER",
+        60.0,
+        "How long a critical alert waits there before people are paged past Temporal, in seconds",
+        gt=0,
+        le=3600,
+    )
+    egress_allow: str = _setting(
+        "TOCSIN_EGRESS_ALLOW",
+        "",
+        "Hosts and networks that addresses from outside may lead to although private: "
+        "`idp.internal,10.1.0.0/16`",
+    )
+    egress_proxy: SecretStr | None = _setting(
+        "TOCSIN_EGRESS_PROXY",
+        None,
+        "Proxy to addresses that come from outside or from the policy, `http://proxy:3128`",
+    )
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _names_hosts(cls, text: str) -> str:
+        Allowed(text)
+        return text
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _is_proxy(cls, url: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(url.get_secret_value()) if url is not None else None
+        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must look like http://proxy:3128 or http://user:password@proxy:3128")
+        return url
 
     @classmethod
     def settings_customise_sources(
@@ -291,12 +332,16 @@ def unknown_settings(environ: Mapping[str, str], referenced: set[str]) -> list[P
 
 def referenced_settings(policy: Policy) -> set[str]:
     """The environment variables that a policy reads."""
-    read = [integration.key for integration in policy.integrations.values()]
+    senders = policy.integrations.values()
+    read = [integration.key for integration in senders]
+    read += [one.signing_secret for one in senders if one.signing_secret is not None]
     people = (contact for person in policy.people.values() for contact in person.contacts)
     groups = (contact for group in policy.stakeholders.values() for contact in group.to)
     read += [contact.to for contact in (*people, *groups) if contact.channel == "apprise"]
     calendars = (schedule.calendar for schedule in policy.schedules.values())
     read += [calendar.url for calendar in calendars if calendar and calendar.url]
+    if policy.access.oidc is not None and policy.access.oidc.client_secret is not None:
+        read.append(policy.access.oidc.client_secret)
     return {name.removeprefix("env:") for name in read if name.startswith("env:")}
 
 

@@ -130,6 +130,10 @@ class TemporalLink:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    @property
+    def client(self) -> Client:
+        return self._client
+
     async def update(self, workflow_id: str, name: str, body: dict[str, Any], key: str) -> Any:
         """Send a command and wait for its answer."""
 
@@ -288,7 +292,9 @@ class TemporalLink:
         """
         if definition.monitor is None:
             raise ValueError(f"heartbeat {name} is not defined")
-        start = HeartbeatInput(name=name, monitor=definition.monitor, fold=definition.fold)
+        start = HeartbeatInput(
+            name=name, monitor=definition.monitor, fold=definition.fold, rule=definition.rule
+        )
 
         async def call(within: timedelta) -> None:
             await self._client.start_workflow(

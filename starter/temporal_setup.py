@@ -134,8 +134,9 @@ async def start_monitors(client: Client, policy: Policy) -> None:
     One that runs learns of a changed definition by its next beat, or before it says that it is late.
     """
     for name, monitor in policy.heartbeats.items():
+        defined = definition_of(policy, name)
         start = contract.HeartbeatInput(
-            name=name, monitor=monitor, fold=definition_of(policy, name).fold
+            name=name, monitor=monitor, fold=defined.fold, rule=defined.rule
         )
         try:
             await client.start_workflow(

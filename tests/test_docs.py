@@ -76,7 +76,9 @@ def test_formats_table() -> None:
         "bring the table 'Alert formats' of README.md in line with FORMATS in starter/intake/__init__.py"
     )
     for row in table("Alert formats"):
-        assert f"/hooks/{row[0].strip('`')}" in row[1]
+        name = row[0].strip("`")
+        address = f"/hooks/{name}" if FORMATS[name].is_hook else "/v2/"
+        assert address in row[1]
 
 
 def test_settings_table() -> None:

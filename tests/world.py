@@ -32,6 +32,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from domain.alert import Alert, AlertStatus
+from domain.grouping import Rule
 from domain.policy.slice import PolicySlice
 from records.database import open_database
 from records.policy_file import read_policy
@@ -107,11 +108,17 @@ class World:
         )
 
     async def report(
-        self, *alerts: Alert, service: str = "checkout", fold: str = "service"
+        self,
+        *alerts: Alert,
+        service: str = "checkout",
+        fold: str = "service",
+        rule: Rule | None = None,
     ) -> None:
         """Deliver alerts to a desk, as the front does."""
         await self.start_desk(service)
-        batch = contract.ReportBatch(key=str(uuid.uuid4()), alerts=list(alerts), fold=fold)
+        batch = contract.ReportBatch(
+            key=str(uuid.uuid4()), alerts=list(alerts), fold=fold, rule=rule or Rule()
+        )
         handle = self.client.get_workflow_handle(contract.desk_id(service))
         await handle.signal("report", batch.model_dump(mode="json"))
 

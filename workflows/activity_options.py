@@ -11,7 +11,7 @@ from typing import Any
 
 from temporalio.common import RetryPolicy
 
-from workflows.contract import PAGE_QUEUE, TASK_QUEUE
+from workflows.contract import PAGE_QUEUE, STORM_QUEUE, TASK_QUEUE
 
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
 
@@ -42,8 +42,8 @@ LOOK_UP: dict[str, Any] = {
 }
 
 # Starting an incident and handing alerts to it: the desk can do nothing better meanwhile, and a second
-# attempt does nothing twice.
-STARTING = LOOK_UP
+# attempt does nothing twice. In a storm five seconds of it are a question to somebody else.
+STARTING: dict[str, Any] = {**LOOK_UP, "start_to_close_timeout": timedelta(seconds=10)}
 
 # The same for somebody who waits for an answer, and for a roll-over that waits for handlers.
 ANSWERED_LOOK_UP: dict[str, Any] = {
@@ -84,6 +84,34 @@ TELLING: dict[str, Any] = {
     ),
 }
 
+# A storm's incident: those who ask wait seconds and then go on by themselves; the storm is real all the
+# same, so that the next attempt is worth it for a while.
+RAISING_STORM: dict[str, Any] = {
+    "task_queue": STORM_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=5),
+    "retry_policy": RetryPolicy(maximum_attempts=3),
+}
+STORM_TRIES = 6
+STORM_RAISED_WITHIN = timedelta(seconds=15)
+"""After this the desk is asked again to raise a storm's incident, under the same key."""
+
+# A held page waits for this answer: whoever does not get it pages.
+CHECKING: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=5),
+    "schedule_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=5)),
+}
+
+# A few hundred signals, retried for ever: each desk counts the word once.
+TELLING_DESKS: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
+    ),
+}
+
 PERSON_IDLE = timedelta(days=1)
 """An entity of a person ends when nothing has come for so long."""
 SHORTEST_WAIT = timedelta(milliseconds=1)
@@ -111,6 +139,9 @@ REPEATS_EVERY = timedelta(milliseconds=250)
 
 LOOK_UP_RETRY = timedelta(seconds=5)
 """Before a look-up that failed for good is asked again."""
+
+STORM_EVERY = timedelta(seconds=5)
+"""A storm's incident hears of what is no worse this often from each desk: it has hundreds of them."""
 
 FAULT_RETRY = timedelta(seconds=30)
 """Before a rule that raised an exception is tried again."""

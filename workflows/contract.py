@@ -11,30 +11,37 @@ from temporalio.common import Priority, SearchAttributeKey
 from domain.aggregate import Aggregate
 from domain.alert import Alert, AlertBatch
 from domain.bundling import HandedPage
+from domain.grouping import Rule
 from domain.heartbeat import Definition, Heartbeat
+from domain.likely_cause import LikelyCause
 from domain.maintenance import Window
 from domain.messages import ResolvedPage
+from domain.open_ref import OpenRef
 from domain.person_pages import PageOutcome, PersonState, RankNotice
 from domain.policy.maintenance import Monitor
 from domain.policy.slice import PolicySlice
 from domain.preparing import PrepareIncident
 from domain.priority import OpenIncident
 from domain.raising import Origin
+from domain.reporting import Report
 from domain.roster import ContactSwitch, RosterState
 from domain.roster import Entry as RosterEntry
 from domain.timeline import Entry
-from domain.triage import DeskState, Fold, OpenRef
+from domain.triage import DeskState, Fold
 
 TASK_QUEUE = "tocsin"
 PAGE_QUEUE = "tocsin-pages"
+STORM_QUEUE = "tocsin-storms"
 
 DESK = "ServiceDesk"
 INCIDENT = "IncidentWorkflow"
 POSTMORTEM = "PostmortemWorkflow"
 HEARTBEAT = "Heartbeat"
 PERSON = "PersonPages"
+REPORT = "Report"
 ROSTER = "Roster"
 ROSTER_ID = "roster"
+STORM = "Storm"
 
 STATUS = SearchAttributeKey.for_keyword("IncidentStatus")
 SEVERITY = SearchAttributeKey.for_keyword("IncidentSeverity")
@@ -78,6 +85,10 @@ def heartbeat_id(name: str) -> str:
     return f"heartbeat/{name}"
 
 
+def storm_id(integration: str) -> str:
+    return f"storm/{integration}"
+
+
 class DeskInput(BaseModel):
     """Start of a desk, or of its next run."""
 
@@ -98,6 +109,8 @@ class ReportBatch(BaseModel):
     """Unique for each batch, so that a batch delivered twice counts once."""
     alerts: list[Alert]
     fold: Fold = "service"
+    rule: Rule = Rule()
+    """What the service's policy says of grouping, as the sender of the batch knows it."""
 
     @field_validator("alerts")
     @classmethod
@@ -125,6 +138,10 @@ class Settled(BaseModel):
     """Unique for each hand-back."""
     seq: int = 0
     """Number of the incident's fact behind this word: an older one changes nothing."""
+    resolved_at: datetime | None = None
+    """When it was resolved, where it may still be reopened."""
+    ref: OpenRef | None = None
+    """The incident itself, for a desk that has not known it; without its keys."""
 
 
 class ReopenedRef(BaseModel):
@@ -148,6 +165,7 @@ class HeartbeatInput(BaseModel):
     name: str
     monitor: Monitor
     fold: Fold = "service"
+    rule: Rule = Rule()
     carried: Heartbeat | None = None
     roll_over_at: int = HEARTBEAT_ROLL_OVER_AT
 
@@ -185,6 +203,10 @@ class StartedIncident(BaseModel):
 
     is_taken: bool = False
     """It was another's: the number is gone, and nothing was started."""
+    folded_into: str = ""
+    """The storm incident that takes its alerts; then nothing was started and the number is free."""
+    integration: str = ""
+    """Whose storm that is."""
     severity: str
     priority: str
     raised_at: datetime
@@ -230,6 +252,8 @@ class IncidentInput(BaseModel):
     prepared_at: datetime | None = None
     windows: list[Window] = []
     """Maintenance of the service, as the desk knew it a moment ago."""
+    likely_cause: LikelyCause | None = None
+    """The open incident for whose end its page waits."""
     faults: list[str] = []
     """What went wrong while it was prepared; it was raised all the same."""
     carried: Carried | None = None
@@ -244,6 +268,14 @@ class PersonInput(BaseModel):
     refused: list[str] = []
     """The last signals that could not be understood, for the operator."""
     roll_over_at: int = PERSON_ROLL_OVER_AT
+
+
+class SettleStorm(BaseModel):
+    """A storm's incident takes no more alerts. Input of the activity `settle_storm`."""
+
+    integration: str
+    services: list[str]
+    settled: Settled
 
 
 class HandToPerson(BaseModel):
@@ -321,6 +353,16 @@ class JudgeChange(BaseModel):
     entries: list[RosterEntry]
     at: datetime
     contacts: list[ContactSwitch] = []
+
+
+class ReportInput(BaseModel):
+    """Start of a report, or of its next run."""
+
+    report: Report
+    is_new: bool = True
+    notes: list[str] = []
+    """The last faults, for the operator."""
+    roll_over_at: int = ROLL_OVER_AT
 
 
 class PostmortemInput(BaseModel):

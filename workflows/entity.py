@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.timeline import OPERATOR, SYSTEM, Entry
     from workflows import activity_options as options
     from workflows import sizes
+    from workflows.admission import Admission
     from workflows.alarm import Alarm
     from workflows.contract import Carried, snapshot
     from workflows.handlers import one_object, raw_text, refusal, shown
@@ -34,7 +35,7 @@ S = TypeVar("S", bound=Aggregate)
 URGENT = ("resolve_page", "send_page")
 
 
-class EntityWorkflow(Generic[S]):
+class EntityWorkflow(Admission, Generic[S]):
     """Base of workflows whose state is an `Aggregate`."""
 
     CLOCKS: ClassVar[Sequence[Clock[Any]]] = ()
@@ -77,14 +78,19 @@ class EntityWorkflow(Generic[S]):
 
     # Facts.
 
-    def record(self, *facts: Fact, actor: str = SYSTEM) -> None:
-        """Fold facts, put them on the timeline and keep what follows from them."""
+    def record(self, *facts: Fact, actor: str = SYSTEM, unsigned: str = "") -> None:
+        """Fold facts, put them on the timeline and keep what follows from them.
+
+        Args:
+            unsigned: why their command counts as unsigned, where it does.
+        """
         now = workflow.now()
         for fact in facts:
             entry = self.subject.record(
                 fact, now, actor, lambda _, f, at, who: self.follows(f, at, who)
             )
             if entry is not None:
+                entry = entry.marked(unsigned)
                 self.timeline.append(entry)
                 self.unrecorded.append(entry)
                 self._unrecorded_bytes += sizes.size_of(entry)
@@ -110,6 +116,7 @@ class EntityWorkflow(Generic[S]):
                 return
             sizes.require_room(name, body, self.subject)
             self.precheck(name, body)
+            self.admit_at_the_door(name, body)
         except IncidentError as error:
             raise refusal(error) from None
 
@@ -146,10 +153,11 @@ class EntityWorkflow(Generic[S]):
         if key in self.subject.results:
             return
         sizes.require_room(name, body, self.subject)
+        unsigned = await self.admitted(name, body)
         facts, actor, _ = await self.decide_outside(name, body, key)
         if key in self.subject.results:
             return  # the same command came twice, and both had to look something up
-        self.record(*facts, actor=actor)
+        self.record(*facts, actor=actor, unsigned=unsigned)
         if key:
             names = [fact.name for fact in facts]
             self.subject.remember(key, Result(seq=self.subject.seq, facts=names))

@@ -13,11 +13,12 @@ from collections import deque
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.alert import Alert, AlertBatch
+    from domain.alert import AlertBatch, AlertStatus
+    from domain.open_ref import OpenRef
     from domain.triage import DeskState
     from workflows import activity_options as options
     from workflows import contract
-    from workflows.inbox import Inbox
+    from workflows.inbox import Given, Inbox
 
 
 class HandsAlerts:
@@ -27,13 +28,19 @@ class HandsAlerts:
     _inbox: deque[Inbox]
     _reminder: asyncio.Task[None] | None = None
 
-    async def _hand_to(self, incident: str, alerts: list[Alert], item: Inbox) -> None:
+    def _give_back(self, ref: OpenRef | None) -> None:
+        raise NotImplementedError
+
+    async def _hand_to(self, incident: str, given: Given, item: Inbox) -> None:
         """Give alerts to an open incident; mere repeats wait a moment for company."""
-        ref, batch = self._state.open.get(incident), item.batch_for(incident, alerts)
+        ref, batch = self._state.open.get(incident), item.batch_for(incident, given)
         now = workflow.now()
         if ref is None:
             await self._bring(incident, [batch], item)
-        elif ref.may_wait(alerts, now, options.REPEATS_EVERY):
+            return
+        ref.keep_firing(given.alerts)
+        every = options.STORM_EVERY if ref.storm else options.REPEATS_EVERY
+        if ref.may_wait(given.alerts, now, every):
             ref.waiting.append(batch)
             self._remind()
         else:
@@ -42,7 +49,8 @@ class HandsAlerts:
     async def _hand_over_repeats(self) -> None:
         for incident, ref in list(self._state.open.items()):
             if batches := ref.take_waiting(None, workflow.now()) if ref.waiting else []:
-                await self._bring(incident, batches, Inbox(fold=self._state.fold))
+                item = Inbox(fold=self._state.fold, rule=self._state.rule)
+                await self._bring(incident, batches, item)
 
     async def _bring(self, incident: str, batches: list[AlertBatch], item: Inbox) -> None:
         """Signal an incident; one that is gone is forgotten and the alerts are decided again."""
@@ -56,9 +64,20 @@ class HandsAlerts:
         )
         if not is_there:
             workflow.logger.info("incident %s is gone", incident)
+            held = self._state.open.get(incident)
             self._state.settle(incident, [])
-            key = item.key or batches[0].key
-            self._inbox.appendleft(Inbox(alerts=alerts, fold=item.fold, related=incident, key=key))
+            self._give_back(held)
+            # Changes are remembered by the desk: what comes next is told of them.
+            again = [alert for alert in alerts if alert.status is not AlertStatus.CHANGED]
+            self._inbox.appendleft(
+                item.model_copy(
+                    update={
+                        "alerts": again,
+                        "related": incident,
+                        "key": item.key or batches[0].key,
+                    }
+                )
+            )
 
     def _remind(self) -> None:
         """One timer at a time, and only in a storm."""
@@ -66,5 +85,8 @@ class HandsAlerts:
             self._reminder = asyncio.create_task(self._remind_later())
 
     async def _remind_later(self) -> None:
-        await workflow.sleep(options.REPEATS_EVERY, summary="Repeated alerts, together")
+        waiting = [ref for ref in self._state.open.values() if ref.waiting]
+        is_storm = bool(waiting) and all(ref.storm for ref in waiting)
+        every = options.STORM_EVERY if is_storm else options.REPEATS_EVERY
+        await workflow.sleep(every, summary="Repeated alerts, together")
         self._inbox.append(Inbox(is_reminder=True))

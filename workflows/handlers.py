@@ -16,6 +16,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from domain.access.claims import without_claim
     from domain.errors import CommandError, IncidentError, Problem, TransitionError
     from workflows.converter import Undecodable
 
@@ -121,7 +122,7 @@ def problems_of(error: IncidentError) -> list[dict[str, Any]]:
 def shown(args: Sequence[Any]) -> str:
     """What was sent, shortened, for the timeline."""
     try:
-        return ", ".join(str(arg) for arg in args)[:500]
+        return ", ".join(str(without_claim(arg)) for arg in args)[:500]
     except (ValueError, RecursionError):  # an integer of thousands of digits, nesting without end
         return "something that cannot be printed"
 

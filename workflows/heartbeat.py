@@ -32,7 +32,7 @@ class HeartbeatMonitor:
     def __init__(self, start: contract.HeartbeatInput) -> None:
         self._start = start
         self._heartbeat = start.carried or Heartbeat(
-            name=start.name, monitor=start.monitor, fold=start.fold
+            name=start.name, monitor=start.monitor, fold=start.fold, rule=start.rule
         )
         self._armed: datetime | None = None
         """The deadline that the timer runs to."""
@@ -124,7 +124,9 @@ class HeartbeatMonitor:
         """Tell desks what has become of it, in order; never given up."""
         while self._heartbeat.reports:
             report = self._heartbeat.reports[0]
-            batch = contract.ReportBatch(key=report.key, alerts=[report.alert], fold=report.fold)
+            batch = contract.ReportBatch(
+                key=report.key, alerts=[report.alert], fold=report.fold, rule=report.rule
+            )
             await workflow.execute_activity(
                 "signal_desk",
                 contract.DeskSignal(

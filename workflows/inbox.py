@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 from pydantic import BaseModel
 
 from domain.alert import Alert, AlertBatch
 from domain.declaring import Declaration
+from domain.grouping import Rule
+from domain.storm import StormOrder
 from domain.triage import Fold
+
+
+class Given(BaseModel):
+    """Alerts of one report that belong to one incident, each with the reason where there is one."""
+
+    alerts: list[Alert] = []
+    reasons: dict[str, str] = {}
+    """By the alert's id."""
+    reopens: str = ""
+    """Why it is to be reopened, where it is resolved."""
+
+    def add(self, alert: Alert, reason: str = "") -> None:
+        self.alerts.append(alert)
+        if reason:
+            self.reasons[alert.id] = reason
 
 
 class Inbox(BaseModel):
@@ -22,16 +38,24 @@ class Inbox(BaseModel):
 
     alerts: list[Alert] = []
     fold: Fold = "service"
+    rule: Rule = Rule()
     related: str | None = None
     """The incident that did not take these alerts any more."""
     declaration: Declaration | None = None
     key: str = ""
     """Of the declaration, the report or the hand-back."""
 
+    storm: StormOrder | None = None
+    """A storm whose incident is to be raised."""
     is_reminder: bool = False
     """No report: the time has come to hand over the repeats that were held back."""
 
-    def batch_for(self, incident: str, alerts: Sequence[Alert]) -> AlertBatch:
+    def batch_for(self, incident: str, given: Given) -> AlertBatch:
         """Some of its alerts for an incident, under a key that is the same however often this is done."""
-        ids = hashlib.sha256(" ".join(alert.id for alert in alerts).encode()).hexdigest()[:16]
-        return AlertBatch(key=f"{incident}/{self.key}/{ids}", alerts=list(alerts))
+        ids = hashlib.sha256(" ".join(a.id for a in given.alerts).encode()).hexdigest()[:16]
+        return AlertBatch(
+            key=f"{incident}/{self.key}/{ids}",
+            alerts=given.alerts,
+            reasons=given.reasons,
+            reopens=given.reopens,
+        )

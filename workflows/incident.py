@@ -13,9 +13,10 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from domain.access.claims import Trust
     from domain.aggregate import Clock, Effect, Fact
-    from domain.alert import alert_batches
-    from domain.alerts import take_alert
+    from domain.alert import Alert, alert_batches, combine_repeats
+    from domain.alerts import reopens, said_by, take_alert, takes
     from domain.clocks import INCIDENT_CLOCKS
     from domain.commands import COMMANDS
     from domain.commands.base import Request, check_request, parse_body
@@ -37,15 +38,15 @@ with workflow.unsafe.imports_passed_through():
     from domain.paged import DeliveryReceipt
     from domain.pinned import Pinned
     from domain.preparing import FRESH
-    from domain.raising import Origin, raise_incident
+    from domain.raising import Origin, folded_together, raise_incident
     from domain.reactions import follows
     from domain.recording import Recorded
     from domain.timeline import OPERATOR
     from domain.workload import workload
     from workflows import activity_options as options
     from workflows import contract
+    from workflows.crossing import HearsOthers
     from workflows.details import incident_card
-    from workflows.entity import EntityWorkflow
     from workflows.handing_over import hear_outcomes
     from workflows.handlers import accepts, one_object, shown
     from workflows.page_turns import PageTurns
@@ -55,7 +56,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=contract.INCIDENT)
 @accepts(COMMANDS)
-class IncidentWorkflow(EntityWorkflow[Incident]):
+class IncidentWorkflow(HearsOthers):
     """One incident, from raised to closed."""
 
     CLOCKS: ClassVar[Sequence[Clock[Incident]]] = INCIDENT_CLOCKS
@@ -72,11 +73,14 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         else:
             origin = start.origin or Origin()
             incident, self._first_facts = raise_incident(
-                start.id, origin, start.policy, start.url, workflow.now(), start.windows
-            )
+                start.id, origin, start.policy, start.url, workflow.now(), start.windows,
+                start.likely_cause,
+            )  # fmt: skip
         self.begin(incident, start.carried, start.roll_over_at)
         # A handler may run before `run` does: the incident is raised before anything else.
-        self.record(*self._first_facts, actor=(start.origin or Origin()).actor or "tocsin")
+        origin = start.origin or Origin()
+        actor = origin.actor or "tocsin"
+        self.record(*self._first_facts, actor=actor, unsigned=origin.unsigned)
         if start.carried is None:
             self.note_faults(start.faults)
 
@@ -202,13 +206,24 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
         except UnknownNameError as error:
             if error.kind not in ("person", "team", "schedule", "target"):
                 raise
-            current = (await self._pin()).policy
-            self.record(
-                NamesRefreshed(
-                    people=current.people, teams=current.teams, schedules=current.schedules
-                )
-            )
+            await self.refresh_trust()
             return self.decide(name, body, key)
+
+    def trust(self) -> Trust:
+        return self.subject.policy.trust
+
+    async def refresh_trust(self) -> None:
+        """Names and keys as the live policy has them now. Raises FailureError."""
+        current = (await self._pin()).policy
+        self.record(
+            NamesRefreshed(
+                people=current.people,
+                teams=current.teams,
+                schedules=current.schedules,
+                # What was raised before there were keys goes on without.
+                trust=current.trust if self.trust().actor_keys else None,
+            )
+        )
 
     async def _apply_policy(self, request: Request, key: str) -> tuple[list[Fact], str, str]:
         check_request(request, self.subject, COMMANDS)
@@ -238,19 +253,21 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
             why = f"not a list of alerts: {error}"[:500]
             self.record(CommandRefused(command="alerts", why=why, sent=shown(args)), actor=OPERATOR)
             return
-        not_taken = []
-        for batch in batches:
-            if batch.key and not self.subject.is_new_batch(batch.key):
-                continue
-            for alert in batch.alerts:
-                if not self.subject.is_open:
-                    # A cleared one too: the firing one that it clears may be on its way back already.
+        not_taken: list[dict[str, Any]] = []
+        facts: list[Fact] = []
+        new = [b for b in batches if not b.key or self.subject.is_new_batch(b.key)]
+        reasons = {alert: why for batch in new for alert, why in batch.reasons.items()}
+        wish = next((batch.reopens for batch in new if batch.reopens), "")
+        for alert in combine_repeats([alert for batch in new for alert in batch.alerts]):
+            try:
+                self.record(*reopens(self.subject, alert, wish))
+                if takes(self.subject, alert):
+                    facts += self._take_alert(alert, reasons.get(alert.id, ""))
+                else:
                     not_taken.append(alert.model_dump(mode="json"))
-                    continue
-                try:
-                    self.record(*take_alert(self.subject, alert, workflow.now()))
-                except Exception as error:  # noqa: BLE001 - a bug must not park the incident
-                    self.fault("alerts", error)
+            except Exception as error:  # noqa: BLE001 - a bug must not park the incident
+                self.fault("alerts", error)
+        self.record(*folded_together(facts))
         if not_taken:
             self.subject.hand_backs += 1
             key = f"{self.subject.id}/hand-back/{self.subject.hand_backs}"
@@ -258,6 +275,11 @@ class IncidentWorkflow(EntityWorkflow[Incident]):
                 key=key, kind="settle", input={"alerts": not_taken, "seq": self.subject.seq}
             )
             self.subject.effects[key] = effect
+
+    def _take_alert(self, alert: Alert, reason: str) -> list[Fact]:
+        facts = take_alert(self.subject, alert, workflow.now(), reason)
+        self.record(*facts, actor=said_by(self.subject, alert))
+        return facts
 
     @workflow.signal(name="maintenance", description="The desk's maintenance windows have changed")
     def take_windows(self, *args) -> None:  # type: ignore[no-untyped-def]

@@ -25,9 +25,10 @@ with workflow.unsafe.imports_passed_through():
     from domain.alert import Alert
     from domain.errors import DeliveryReason
     from domain.facts import AssessmentAsked, CommsOpened, PostmortemStarted
+    from domain.incident import Incident, Status
+    from domain.open_ref import OpenRef
     from domain.preparing import is_first_page, page_request
     from domain.roles import PROBLEM_MANAGER
-    from domain.triage import OpenRef
     from workflows import activity_options as options
     from workflows.children import leave
     from workflows.contract import (
@@ -42,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
         postmortem_id,
         priority_of,
     )
+    from workflows.crossing import CROSSING_STEPS, settle_storm
     from workflows.handing_over import goes_through_person, review_rank, withdraw_page
 
 if TYPE_CHECKING:
@@ -285,13 +287,19 @@ async def assess(flow: IncidentWorkflow, effect: Effect) -> None:
 async def settle(flow: IncidentWorkflow, effect: Effect) -> None:
     """Tell the desk that this incident takes no more alerts, and give back those it did not take."""
     incident = flow.subject
+    if incident.storm is not None:
+        await settle_storm(flow, effect)
+        return
     alerts = [Alert.model_validate(alert) for alert in effect.input.get("alerts", [])]
+    is_resolved = incident.status is Status.RESOLVED
     body = Settled(
         incident=incident.id,
         keys=list(incident.alerts)[-100:],
         alerts=alerts,
         key=effect.key,
         seq=effect.input.get("seq", 0),
+        resolved_at=incident.resolved_at if is_resolved else None,
+        ref=_ref(incident) if is_resolved else None,
     )
     await _signal_desk(flow, "settled", body.model_dump(mode="json"))
     incident.settle(effect.key)
@@ -300,16 +308,21 @@ async def settle(flow: IncidentWorkflow, effect: Effect) -> None:
 async def tell_desk_reopened(flow: IncidentWorkflow, effect: Effect) -> None:
     """Tell the desk that this incident takes alerts again."""
     incident = flow.subject
-    ref = OpenRef(
+    ref = _ref(incident).model_copy(update={"keys": list(incident.alerts)[-100:]})
+    word = ReopenedRef(incident=ref, seq=effect.input.get("seq", 0))
+    await _signal_desk(flow, "reopened", word.model_dump(mode="json"))
+    incident.settle(effect.key)
+
+
+def _ref(incident: Incident) -> OpenRef:
+    """The incident as its desk needs to know it, without its keys."""
+    return OpenRef(
         id=incident.id,
         severity=incident.severity,
         priority=incident.priority,
         raised_at=incident.raised_at,
-        keys=list(incident.alerts)[-100:],
+        storm=incident.storm.integration if incident.storm else "",
     )
-    word = ReopenedRef(incident=ref, seq=effect.input.get("seq", 0))
-    await _signal_desk(flow, "reopened", word.model_dump(mode="json"))
-    incident.settle(effect.key)
 
 
 async def _signal_desk(flow: IncidentWorkflow, name: str, body: dict[str, Any]) -> None:
@@ -378,4 +391,5 @@ INCIDENT_STEPS: Mapping[str, Performer] = {
     "settle": settle,
     "tell_desk_reopened": tell_desk_reopened,
     "start_postmortem": start_postmortem,
+    **CROSSING_STEPS,
 }

@@ -12,6 +12,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from domain.access.claims import Trust
     from domain.aggregate import Clock, Effect, Fact
     from domain.errors import UnknownNameError
     from domain.facts import CommandRefused
@@ -131,16 +132,25 @@ class PostmortemWorkflow(EntityWorkflow[Postmortem]):
         except UnknownNameError as error:
             if error.kind != "person":
                 raise
-            request = PinPolicy(service=self.subject.policy.service)
-            pinned: Pinned = await workflow.execute_local_activity(
-                "pin_policy",
-                request,
-                result_type=Pinned,
-                summary="Read the current policy",
-                **options.ANSWERED_LOOK_UP,
-            )
-            self.subject.policy.people = pinned.policy.people
+            await self.refresh_trust()
             return self.decide(name, body, key)
+
+    def trust(self) -> Trust:
+        return self.subject.policy.trust
+
+    async def refresh_trust(self) -> None:
+        """People and keys as the live policy has them now. Raises FailureError."""
+        request = PinPolicy(service=self.subject.policy.service)
+        pinned: Pinned = await workflow.execute_local_activity(
+            "pin_policy",
+            request,
+            result_type=Pinned,
+            summary="Read the current policy",
+            **options.ANSWERED_LOOK_UP,
+        )
+        self.subject.policy.people = pinned.policy.people
+        if self.trust().actor_keys:  # what began before there were keys goes on without
+            self.subject.policy.trust = pinned.policy.trust
 
     # Effects.
 

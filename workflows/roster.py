@@ -16,12 +16,14 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from domain.access.claims import Asked, presented, without_claim
     from domain.errors import IncidentError
     from domain.roster import RosterCopy, RosterState
     from domain.roster_changes import ROSTER_CHANGES, parse_change
     from domain.roster_judging import Judged
     from workflows import activity_options as options
     from workflows import contract
+    from workflows.claims import admit
     from workflows.details import roster_card
     from workflows.handlers import accepts, one_object, raw_text, refusal, shown
 
@@ -172,6 +174,11 @@ class Roster:
             if key in self._held.results:
                 return await self._with_copy(self._held.results[key])
             judged = await self._judge(name, body)
+            asked = Asked(subject=contract.ROSTER_ID, verb=name, actor=actor, key=own_key or "")
+            now = workflow.now()
+            if unsigned := admit(judged.trust, asked, presented(body), body, now):
+                workflow.logger.warning("%s is unsigned: %s", name, unsigned)
+                judged = judged.unsigned()
             if judged.refusal is not None:
                 raise ApplicationError(
                     judged.refusal["detail"],
@@ -184,7 +191,7 @@ class Roster:
         return await self._with_copy(result)
 
     async def _judge(self, name: str, body: Any) -> Judged:
-        fields = {field: value for field, value in body.items() if field != "key"}
+        fields = without_claim({field: value for field, value in body.items() if field != "key"})
         request = contract.JudgeChange(
             name=name, body=fields, entries=self._held.entries, at=workflow.now(),
             contacts=self._held.contacts,

@@ -19,24 +19,26 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from domain.alert import Alert, AlertStatus, combine_repeats
+    from domain.access.claims import Asked
     from domain.declaring import Declaration, parse_declaration
     from domain.errors import CommandError, IncidentError
     from domain.messages import NumberFloor, PinPolicy
+    from domain.open_ref import OpenRef
     from domain.pinned import Pinned
     from domain.raising import Origin
-    from domain.triage import DeskState, Ignore, Join, OpenRef, decide
+    from domain.triage import DeskState
     from workflows import activity_options as options
     from workflows import contract
+    from workflows.claims import admit
+    from workflows.deciding import DecidesReports
     from workflows.details import desk_card
-    from workflows.handing_alerts import HandsAlerts
     from workflows.handlers import as_result, one_object, raw_text, refusal, shown, update_key
     from workflows.inbox import Inbox
     from workflows.maintenance import HoldsMaintenance
 
 
 @workflow.defn(name=contract.DESK)
-class ServiceDesk(HoldsMaintenance, HandsAlerts):
+class ServiceDesk(HoldsMaintenance, DecidesReports):
     """Decides, for each report that comes in: a new incident, part of an open one, or nothing."""
 
     @workflow.init
@@ -124,45 +126,13 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
         if item.declaration is not None:
             await self._declare(item.declaration, item.key)
             return
+        if item.storm is not None:
+            await self._raise_storm(item.storm)
+            return
         if item.is_reminder:
             await self._hand_over_repeats()
             return
-        joining: dict[str, list[Alert]] = {}
-        raising: list[Alert] = []
-        alerts = combine_repeats(item.alerts)
-        if item.related is not None:
-            alerts = self._state.with_clearings(alerts)
-        for alert in alerts:
-            if alert.status is AlertStatus.RESOLVED and alert.key in {a.key for a in raising}:
-                # It cleared again within one report: the incident must exist to hear of it.
-                await self._raise_for(raising, item)
-                raising = []
-            decision = decide(self._state, alert, item.fold)
-            match decision:
-                case Ignore():
-                    self._state.pass_over(alert)
-                case Join(incident=incident) if not raising or item.fold == "key":
-                    joining.setdefault(incident, []).append(alert)
-                    self._state.open[incident].remember([alert.key])
-                case _:
-                    if raising and item.fold == "key" and alert.key != raising[0].key:
-                        await self._raise_for(raising, item)
-                        raising = []
-                    raising.append(alert)
-        if raising:
-            await self._raise_for(raising, item)
-        for incident, alerts in joining.items():
-            await self._hand_to(incident, alerts, item)
-
-    async def _raise_for(self, alerts: list[Alert], item: Inbox) -> None:
-        """One incident for alerts that belong together; those already over need none."""
-        decision = decide(self._state, alerts[0], item.fold)
-        if isinstance(decision, Join):
-            await self._hand_to(decision.incident, alerts, item)
-            return
-        related = item.related or getattr(decision, "related", None)
-        origin = Origin(alerts=alerts, related=related, received_at=alerts[0].received_at)
-        await self._start_incident(origin, "default", f"report/{alerts[0].id}")
+        await self._decide_report(item)
 
     async def _declare(self, declaration: Declaration, key: str) -> None:
         if key in self._state.results:
@@ -170,8 +140,18 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
         try:
             pinned = await self._pin(declaration.body.get("type") or "default", "")
             declaration.check(pinned.policy)
+            desk = contract.desk_id(self._state.service)
+            asked = Asked(
+                subject=desk, verb="declare", actor=declaration.actor, key=declaration.key or ""
+            )
+            unsigned = admit(
+                pinned.policy.trust, asked, declaration.shown, declaration.body, workflow.now()
+            )
             origin = Origin(
-                declaration=declaration.body, actor=declaration.actor, received_at=workflow.now()
+                declaration=declaration.body,
+                actor=declaration.actor,
+                unsigned=unsigned,
+                received_at=workflow.now(),
             )
             kind = declaration.body.get("type") or "default"
             incident_id = await self._start_incident(origin, kind, key)
@@ -194,6 +174,9 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
 
     async def _start_incident(self, origin: Origin, kind: str, cause: str) -> str:
         """Start the next incident, which lives on its own; answer once it exists."""
+        began = origin.alerts[0].received_at if origin.alerts else None
+        changes = self._state.changes_before(began or workflow.now())
+        origin = origin.model_copy(update={"changes": changes})
         while True:
             incident_id = f"{self._state.service}-{self._state.take_number()}"
             told = self._told
@@ -216,15 +199,19 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
             )
             if started.is_taken:
                 continue
+            if started.folded_into:
+                return self._fold(started, origin.alerts)
             if incident_id in self._state.settled:
                 return incident_id  # it was over before its start was reported to us
-            self._state.open[incident_id] = OpenRef(
+            self._state.open[incident_id] = ref = OpenRef(
                 id=incident_id,
                 severity=started.severity,
                 priority=started.priority,
                 raised_at=started.raised_at,
-                keys=[alert.key for alert in origin.alerts],
+                began_at=began,
             )
+            for alert in origin.alerts:
+                ref.join(alert)
             if told != self._told:
                 await self._tell_windows([incident_id])  # they changed while it was being raised
             return incident_id
@@ -287,8 +274,10 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
             self._refuse("report", f"{error}; sent: {shown(args)}")
             return
         if not self._state.has_seen(batch.key):
-            self._state.fold = batch.fold
-            self._inbox.append(Inbox(alerts=batch.alerts, fold=batch.fold, key=batch.key))
+            self._state.fold, self._state.rule = batch.fold, batch.rule
+            self._inbox.append(
+                Inbox(alerts=batch.alerts, fold=batch.fold, rule=batch.rule, key=batch.key)
+            )
 
     @workflow.signal(name="settled", description="An incident takes no more alerts")
     def take_settled(self, *args) -> None:  # type: ignore[no-untyped-def]
@@ -299,16 +288,24 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
             return
         if self._state.is_news(settled.incident, settled.seq):
             held = self._state.open.get(settled.incident)
-            self._state.settle(settled.incident, settled.keys)
+            self._state.settle(
+                settled.incident,
+                settled.keys,
+                settled.resolved_at,
+                settled.ref,
+                settled.alerts,
+            )
             for batch in held.waiting if held else ():
                 self._inbox.append(
                     Inbox(
                         alerts=batch.alerts,
                         related=settled.incident,
                         fold=self._state.fold,
+                        rule=self._state.rule,
                         key=batch.key,
                     )
                 )
+            self._give_back(held)
         is_repeat = bool(settled.key) and self._state.has_seen(settled.key)
         if settled.alerts and not is_repeat:
             # At the end, although they were accepted earlier: see `Inbox`. A clearing that has overtaken
@@ -318,6 +315,7 @@ class ServiceDesk(HoldsMaintenance, HandsAlerts):
                     alerts=settled.alerts,
                     related=settled.incident,
                     fold=self._state.fold,
+                    rule=self._state.rule,
                     key=settled.key or f"settled/{settled.incident}/{settled.seq}",
                 )
             )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
+from domain.access.claims import FIELD as CLAIM
 from domain.aggregate import Fact
 from domain.errors import ActorRequiredError, CommandError, Problem, TransitionError
 from domain.incident import OPEN, Incident, Status
@@ -22,6 +23,9 @@ MAX_NOTE_BYTES = 16 * 1024
 """Longest free text of a command, in UTF-8 bytes; more is refused with 422."""
 MAX_KEY_CHARS = 500
 """Longest key of a command: the last 200 are kept with their answers."""
+
+BESIDE = ("actor", "key", CLAIM)
+"""What stands in a body beside the fields of the command: who, under which key, and the API's word for it."""
 
 WORKING = OPEN
 OPEN_OR_RESOLVED = OPEN | {Status.RESOLVED}
@@ -83,7 +87,7 @@ def parse_body(command: type[Command], body: Any) -> Request:
     if not isinstance(body, dict):
         problem = Problem(where="", detail=f"expected one JSON object, got {type(body).__name__}")
         raise CommandError(command.name, [problem])
-    fields = {name: value for name, value in body.items() if name not in ("actor", "key")}
+    fields = {name: value for name, value in body.items() if name not in BESIDE}
     problems = []
     actor, key = body.get("actor"), body.get("key")
     if actor is not None and (not is_plain(actor) or not actor.strip()):

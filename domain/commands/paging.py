@@ -35,7 +35,7 @@ class Acknowledge(Command):
     description: ClassVar[str] = "Take the page; the first to do so becomes incident manager"
     needs_person: ClassVar[bool] = True
 
-    via: Literal["cli", "api", "web", "chat", "link", "keypress", "sms"] = "api"
+    via: Literal["cli", "api", "web", "chat", "link", "keypress", "sms", "sender"] = "api"
     """How it was said."""
     page: str | None = Field(None, max_length=500)
     """Idempotency key of the page that was answered."""

@@ -4,7 +4,17 @@ A fact knows its sentence on the timeline and how it changes the incident. What 
 the outside world is in one place, `domain/reactions.py`.
 """
 
-from domain.facts.alerts import AlertCleared, AlertFolded, AlertPartlyCleared, AlertUnreadable
+from domain.facts.alerts import (
+    AlertAcknowledged,
+    AlertCleared,
+    AlertFolded,
+    AlertPartlyCleared,
+    AlertsFolded,
+    AlertUnreadable,
+    ChangeNoted,
+    PagedWhileAway,
+    RaisedApart,
+)
 from domain.facts.answers import (
     Acknowledged,
     Escalated,
@@ -23,6 +33,14 @@ from domain.facts.communication import (
     UpdateDrafted,
     UpdateDue,
     UpdatePublished,
+)
+from domain.facts.crossing import (
+    CauseCheckDue,
+    CauseEnded,
+    CauseStillOpen,
+    DependentCollected,
+    HeldForCause,
+    StormEnded,
 )
 from domain.facts.deliveries import (
     ContactDue,
@@ -78,13 +96,19 @@ from domain.facts.work import (
 
 __all__ = [
     "Acknowledged",
+    "AlertAcknowledged",
     "AlertCleared",
     "AlertFolded",
     "AlertPartlyCleared",
     "AlertUnreadable",
+    "AlertsFolded",
     "Assessed",
     "AssessmentAsked",
     "Cancelled",
+    "CauseCheckDue",
+    "CauseEnded",
+    "CauseStillOpen",
+    "ChangeNoted",
     "Closed",
     "CommandRefused",
     "CommsOpened",
@@ -92,10 +116,12 @@ __all__ = [
     "Confirmed",
     "ContactDue",
     "Delegated",
+    "DependentCollected",
     "Escalated",
     "ExperimentAdded",
     "Faulted",
     "HandedOver",
+    "HeldForCause",
     "InMaintenance",
     "Joined",
     "Left",
@@ -115,12 +141,14 @@ __all__ = [
     "PageThrottled",
     "PageUnconfirmed",
     "PagedDirectly",
+    "PagedWhileAway",
     "PagingFailed",
     "PolicyApplied",
     "PolicyExhausted",
     "PostmortemStarted",
     "PriorityChanged",
     "Raised",
+    "RaisedApart",
     "Reopened",
     "Resolved",
     "ResultRecorded",
@@ -134,6 +162,7 @@ __all__ = [
     "StepPaged",
     "StepSkipped",
     "StillWorking",
+    "StormEnded",
     "TheoryAdded",
     "TheoryResolved",
     "Unacknowledged",

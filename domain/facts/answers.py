@@ -17,6 +17,7 @@ from domain.policy.slice import EscalationPlan, PlanStep
 HOW = {
     "cli": "the command line", "api": "the API", "web": "the web page", "chat": "chat",
     "link": "the link in the message", "keypress": "keypress", "sms": "SMS",
+    "sender": "the sender of the alert",
 }  # fmt: skip
 """Ways of acknowledging, as the timeline says them."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from domain.access.claims import Trust
 from domain.aggregate import Fact
 from domain.escalation import Cause, PageRun
 from domain.incident import Incident, Status
@@ -144,9 +145,12 @@ class SeverityChanged(Fact):
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.severity = self.new
+        rises = incident.policy.is_higher(self.new, self.old)
         if not incident.has_own_priority:
-            incident.priority = incident.policy.priority_for(self.new)
-        restart_clocks(incident, at, tighten=incident.policy.is_higher(self.new, self.old))
+            usual = incident.policy.priority_for(self.new)
+            # One that an integration maps may be more urgent already: getting worse never lowers it.
+            incident.priority = min(incident.priority or usual, usual) if rises else usual
+        restart_clocks(incident, at, tighten=rises)
         incident.owes_postmortem = incident.owes_postmortem or self.starts_postmortem
         own = [run for run in incident.active_pages() if run.cause is not Cause.ESCALATED]
         if self.pages:
@@ -154,11 +158,17 @@ class SeverityChanged(Fact):
             # A page that was climbing when a maintenance began goes on, whoever made it worse.
             by_machine = actor == SYSTEM and not any(run.paged for run in own)
             start_page_run(incident, at, Cause.SEVERITY, by_machine=by_machine)
+            held_for = own[-1].held_for if own and by_machine else ""
+            if held_for:
+                # Still no worse than its likely cause? The clock looks at once, and may let it go.
+                incident.pages[-1].held_for = held_for
             return
         waits = incident.policy.level(self.new).page is PageWhen.WORKING_HOURS
         for run in own:
             # A milder severity pages nobody at night any more; what was sent stays sent.
             run.wait_for_working_hours = waits
+            if run.held_for and rises:
+                run.due_at = at  # it may be worse than its likely cause now: the clock looks at it
 
 
 class PriorityChanged(Fact):
@@ -223,9 +233,12 @@ class Reopened(Fact):
     """It was not over after all."""
 
     reason: str
+    flaps: int | None = None
+    """How often alerts have reopened it by now; None where a person did."""
 
     def sentence(self) -> str:
-        return f"Reopened: {self.reason}"
+        times = "once" if self.flaps == 1 else f"{self.flaps} times"
+        return f"Reopened: {self.reason}" + (f"; flapped {times}" if self.flaps else "")
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.status = Status.FIXING
@@ -236,12 +249,16 @@ class Reopened(Fact):
         for key in [k for k, e in incident.effects.items() if e.input.get("variant") == "final"]:
             # Text not yet written that says there will be no more updates.
             incident.settle(key)
-        if (
-            incident.incident_manager is None
-            and incident.policy.level(incident.severity).page is not PageWhen.NEVER
-        ):
-            # Resolved before anybody took it, or they have left: somebody must take it now.
-            start_page_run(incident, at, Cause.RAISED)
+        incident.flaps = self.flaps or incident.flaps
+        by_machine = self.flaps is not None
+        if by_machine and incident.last_sign_at is not None:
+            # Nobody owed a sign of life while it was resolved.
+            incident.last_sign_at, incident.sign_asked_at = at, None
+        pages = incident.policy.level(incident.severity).page is not PageWhen.NEVER
+        if pages and (incident.incident_manager is None or by_machine):
+            # Resolved before anybody took it, or they have left: somebody must take it now. And whoever
+            # leads it believes that it is over, where no person has reopened it.
+            start_page_run(incident, at, Cause.RAISED, by_machine=by_machine)
 
 
 class Cancelled(Fact):
@@ -311,6 +328,8 @@ class NamesRefreshed(Fact):
     people: list[str]
     teams: list[str]
     schedules: list[str]
+    trust: Trust | None = None
+    """Whose signatures count now; None in histories of before."""
 
     def sentence(self) -> str:
         return ""
@@ -318,6 +337,8 @@ class NamesRefreshed(Fact):
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.policy.people = self.people
         incident.policy.teams, incident.policy.schedules = self.teams, self.schedules
+        if self.trust is not None:
+            incident.policy.trust = self.trust
 
 
 def stop_everything(incident: Incident, at: datetime, why: str) -> None:

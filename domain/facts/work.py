@@ -12,9 +12,11 @@ class Noted(Fact):
     """Somebody wrote something down."""
 
     text: str
+    source: str | None = None
+    """Who wrote it, and where, if it was not here."""
 
     def sentence(self) -> str:
-        return self.text
+        return f"{self.source}: {self.text}" if self.source else self.text
 
 
 class Observed(Fact):

@@ -7,7 +7,7 @@ The checks are told apart by what they look at: `shape.py` (fields and types), `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from domain.errors import Problem
@@ -40,11 +40,16 @@ def find_problems(
     Args:
         raw: the policy file's mapping, whatever stands in it.
         channels: the channels that a contact may name.
-        formats: the intake formats that an integration may name; None takes any.
+        formats: the intake formats that an integration may name; None takes any. As a mapping it
+            also says which of them can check a signature.
     """
     every = [
         *shape_problems(raw),
         *reference_problems(raw),
-        *value_problems(raw, tuple(channels), None if formats is None else tuple(formats)),
+        *value_problems(raw, tuple(channels), _collected(formats)),
     ]
     return list({(problem.where, problem.detail): problem for problem in every}.values())
+
+
+def _collected(formats: Iterable[str] | None) -> Collection[str] | None:
+    return formats if formats is None or isinstance(formats, Mapping) else tuple(formats)

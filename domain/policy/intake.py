@@ -5,12 +5,23 @@ How a rule is applied is `domain/mapping.py`; how a format is read is `starter/i
 
 from __future__ import annotations
 
-from pydantic import Field
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from domain.policy.base import Strict
+from domain.policy.matching import Condition, parse_matching
 
 REFERENCE = r"^(env|file):.+"
 """Secrets never stand in a policy: `env:NAME` or `file:PATH`."""
+
+
+FIELDS = (
+    "alerts", "labels", "service", "severity", "priority", "type", "summary", "description", "key",
+    "status", "resolved", "link", "links", "starts_at",
+)  # fmt: skip
+"""What an expression of the format `generic` may give."""
 
 
 class LabelMap(Strict):
@@ -49,9 +60,29 @@ class MappingRule(Strict):
     """Where every label matches, these fields are decided."""
 
     name: str = ""
-    when: dict[str, str | list[str]] = {}
+    when: dict[str, Annotated[str | list[str], BeforeValidator(parse_matching)]] = {}
     """Value, list of values, or `/regular expression/` by label; empty matches every alert."""
     set: Chosen = Chosen()
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """`when`, its patterns compiled: once for each version of a policy, not for each alert."""
+        return tuple(Condition.of(label, wanted) for label, wanted in self.when.items())
+
+    @cached_property
+    def sets(self) -> tuple[tuple[str, str], ...]:
+        """The fields that it decides, with their values."""
+        chosen: dict[str, Any] = self.set.model_dump(exclude_none=True)
+        return tuple(chosen.items())
+
+
+class Rate(Strict):
+    """How much one sender may bring. The first alert of the worst severity is never turned away by it."""
+
+    per_minute: int = Field(120_000, ge=1, le=10_000_000)
+    """Requests that it may send for ever."""
+    burst: int = Field(20_000, ge=1, le=10_000_000)
+    """Requests that it may send at once, after it has been quiet."""
 
 
 class Integration(Strict):
@@ -66,5 +97,7 @@ class Integration(Strict):
     """In order; for each field the first that matches decides."""
     fields: dict[str, str] = {}
     """JMESPath by field, for the format `generic`."""
+    rate: Rate | None = None
+    """None: the usual one, which only a sender that has gone wild ever meets."""
     samples: list[str] = []
     """Files with payloads of this sender, beside the policy: `policy check` shows what each becomes."""

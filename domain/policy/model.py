@@ -69,6 +69,8 @@ class Service(Strict):
     tier: int = Field(1, ge=1, le=5)
     public: bool = True
     depends_on: list[str] = []
+    hold_for_cause: bool = True
+    """Whether its pages wait while an incident as bad is open on something that it depends on."""
     runbooks: list[str] = []
     fold: Literal["service", "key"] = "service"
     grouping: Grouping | None = None
@@ -161,6 +163,8 @@ def _none_where_off(value: Any) -> Any:
 class Limits(Strict):
     role_accept: Duration = timedelta(minutes=10)
     reopen_window: Duration = timedelta(hours=24)
+    close_inactive: Interval | None = None
+    """An open incident without a command or an alert for so long ends by itself. None: never."""
     confirm_within: Duration = timedelta(minutes=15)
     """Reminder to the incident manager; the deputy hears after twice this."""
     shift: Duration = timedelta(hours=3)
@@ -177,6 +181,15 @@ class Limits(Strict):
     """New incidents a minute of one integration; further ones are folded into one. None: never."""
     load: int = Field(2, ge=1, le=1000)
     """Incidents per 12 h that one person can handle well. Source: Google's SRE book, chapter 11."""
+
+    @field_validator("close_inactive")
+    @classmethod
+    def _is_no_way_around_paging(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < timedelta(days=1):
+            raise ValueError(
+                "must be at least 1d: an incident that nobody takes is loud on purpose"
+            )
+        return value
 
 
 class Role(Strict):

@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.errors import Problem
 from domain.policy.contact_formats import format_problem
+from domain.policy.integrations import integration_problems
 from domain.policy.reachable import rule_problems, throttle_problems
 from domain.policy.references import unknown
 from domain.policy.tolerant import Raw, contacts, entries, mappings, section, text, texts
@@ -33,8 +34,7 @@ def value_problems(
     yield from throttle_problems(raw, channels)
     yield from _spans(raw)
     yield from _duplicates(raw)
-    for where, integration in entries(raw, "integrations"):
-        yield from unknown("format", text(integration, "format", where), formats)
+    yield from integration_problems(raw, formats)
 
 
 def _keys(raw: Raw) -> Iterator[Problem]:

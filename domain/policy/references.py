@@ -105,6 +105,8 @@ def _people_named(raw: Raw) -> Found:
         mapped = section(schedule, "calendar", "people")
         for title in mapped:
             yield from text(mapped, title, f"{where}.calendar.people")
+    for name in section(raw, "access", "people"):
+        yield f"access.people.{name}", str(name)
 
 
 def _services_named(raw: Raw) -> Found:
@@ -115,7 +117,7 @@ def _services_named(raw: Raw) -> Found:
     for where, window in entries(raw, "maintenance", "windows"):
         yield from texts(window, "services", where)
     yield from _fields(raw, "heartbeats", "service")
-    yield from _mapped(raw, "service")
+    yield from mapped(raw, "service")
 
 
 def _severities_named(raw: Raw) -> Found:
@@ -126,16 +128,18 @@ def _severities_named(raw: Raw) -> Found:
     for where, person in entries(raw, "people"):
         for place, rule in mappings(person, "contact_rules", where):
             yield from texts(rule, "severities", place)
-    yield from _mapped(raw, "severity")
+    yield from mapped(raw, "severity")
 
 
-def _mapped(raw: Raw, what: str) -> Found:
-    """The services or severities that an integration's map leads to."""
+def mapped(raw: Raw, what: str) -> Found:
+    """The services, severities, … that an integration's map and rules lead to."""
     for where, integration in entries(raw, "integrations"):
         label, place = section(integration, "map", what), f"{where}.map.{what}"
         yield from text(label, "default", place)
         for value in section(label, "values"):
             yield from text(label["values"], value, f"{place}.values")
+        for inner, rule in mappings(integration, "rules", where):
+            yield from text(section(rule, "set"), what, f"{inner}.set")
 
 
 def _targets(raw: Raw) -> Iterator[Problem]:

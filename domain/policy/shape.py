@@ -69,12 +69,17 @@ def _problem(error: ErrorDetails) -> Problem:
         choices = [str(choice) for choice in choices_at(place)]
         detail = f"expected {' or '.join(choices)}, found {found(error['input'])}"
         return Problem(where=where, detail=detail, near=nearest(str(error["input"]), choices))
-    if kind == "string_pattern_mismatch" or where.endswith(".key"):
+    if kind == "string_pattern_mismatch" or _is_key(place):
         # The value is left out on purpose: it may be the secret itself.
         return Problem(
             where=where, detail="a secret never stands in the policy: write env:NAME or file:PATH"
         )
     return Problem(where=where, detail=_sentence(error, kind, context))
+
+
+def _is_key(place: Sequence[str | int]) -> bool:
+    """Whether a secret belongs there; a map or a rule may have a `key` that is none."""
+    return place[-1] == "key" and not {"map", "when"} & set(place)
 
 
 def _sentence(error: ErrorDetails, kind: str, context: Mapping[str, Any]) -> str:
@@ -115,6 +120,8 @@ def _example(place: Sequence[str | int]) -> str:
         "service": "such as service: checkout",
         "services": "a list such as services: [checkout], or services: all",
         "every": "a duration such as every: 5m",
+        "issuer": "such as issuer: https://login.example.com",
+        "client_id": "such as client_id: tocsin",
         "reason": "in a few words, for whoever wonders why nobody was paged",
     }
     if place[-1] == "to" and {"overrides", "windows"} & set(place):

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
+from domain.access.claims import Trust
 from domain.durations import Duration
 from domain.names import require_known
 from domain.policy.model import External, Limits, PageWhen, Policy, Postmortems, Role, SeverityLevel
@@ -63,6 +64,8 @@ class PolicySlice(BaseModel):
     people: list[str] = []
     teams: list[str] = []
     schedules: list[str] = []
+    trust: Trust = Trust()
+    """Whose signatures count; what becomes of commands that nobody signed."""
 
     def level(self, severity: str) -> SeverityLevel:
         """What the severity triggers; a name that went out of the policy counts as major."""
@@ -72,11 +75,14 @@ class PolicySlice(BaseModel):
         """A role; one that went out of the policy while somebody holds it has its name and no duties."""
         return self.roles.get(key) or Role(title=key.replace("_", " ").capitalize())
 
+    def rank_of(self, severity: str) -> int:
+        """Where a severity stands in the policy, 0 for the worst; one that it does not have is last."""
+        order = list(self.severities)
+        return order.index(severity) if severity in order else len(order)
+
     def is_higher(self, severity: str, than: str) -> bool:
         """Whether `severity` is worse; the policy lists the worst first."""
-        order = list(self.severities)
-        rank = {name: index for index, name in enumerate(order)}
-        return rank.get(severity, len(order)) < rank.get(than, len(order))
+        return self.rank_of(severity) < self.rank_of(than)
 
     def priority_for(self, severity: str) -> str:
         """The default priority of this service's incidents of that severity."""
@@ -166,4 +172,5 @@ def slice_for(
         people=list(policy.people),
         teams=list(policy.teams),
         schedules=list(policy.schedules),
+        trust=Trust(actor_keys=dict(policy.access.keys), unsigned=policy.access.unsigned),
     )

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
 
+from domain.access.people import mail_addresses
+from domain.durations import format_duration
 from domain.errors import Problem
 from domain.exceptions import contradict
+from domain.policy.integrations import integration_warnings
 from domain.policy.model import Policy
 from domain.policy.reachable import reach_warnings
 from domain.policy.rota import Schedule
@@ -25,6 +28,7 @@ def find_warnings(
         gaps: per schedule, when nobody is on call, where the caller has worked that out.
     """
     found = [*_people(policy), *_schedules(policy), *_paging(policy), *_severities(policy)]
+    found += [*integration_warnings(policy), *_grouping(policy), *_signing_in(policy)]
     return found + gap_problems(gaps or {})
 
 
@@ -43,6 +47,24 @@ def gap_problems(gaps: Mapping[str, Sequence[tuple[datetime, datetime]]]) -> lis
 
 def _warning(where: str, detail: str) -> Problem:
     return Problem(where=where, detail=detail, warning=True)
+
+
+def _grouping(policy: Policy) -> Iterator[Problem]:
+    """Rules for alerts that belong together, and never decide anything."""
+    for key, service in policy.services.items():
+        rule, where = service.grouping, f"services.{key}"
+        if rule is not None and service.fold == "key":
+            yield _warning(f"{where}.grouping", "has no effect with fold: key")
+        elif rule is not None and rule.window is not None and rule.window > rule.at_most:
+            bound = format_duration(rule.at_most)
+            yield _warning(f"{where}.grouping.window", f"is longer than at_most ({bound})")
+        window = policy.limits.reopen_window
+        if service.reopen_within is not None and service.reopen_within > window:
+            bound = format_duration(window)
+            detail = (
+                f"is longer than limits.reopen_window ({bound}): the incident may be closed by then"
+            )
+            yield _warning(f"{where}.reopen_within", detail)
 
 
 def _people(policy: Policy) -> Iterator[Problem]:
@@ -102,6 +124,25 @@ def _paging(policy: Policy) -> Iterator[Problem]:
         if service.team is None and service.escalation is None:
             detail = "has neither a team nor an escalation policy, so its pages go to the catch-all"
             yield _warning(f"services.{key}", detail)
+
+
+def _signing_in(policy: Policy) -> Iterator[Problem]:
+    """People who could sign in, and then could do nothing, or could not be told apart."""
+    access, oidc = policy.access, policy.access.oidc
+    if oidc is None:
+        if access.people:
+            yield _warning(
+                "access.people", "changes nothing: nobody can sign in without access.oidc"
+            )
+        return
+    if not (any(access.people.values()) or any(oidc.roles.values()) or oidc.default_roles):
+        yield _warning(
+            "access.oidc", "gives no role to anybody, so whoever signs in can do nothing"
+        )
+    for address, people in mail_addresses(policy).items():
+        if len(people) > 1:
+            detail = f"{address} is an address of {' and '.join(people)}: nobody can sign in by it"
+            yield _warning(f"people.{people[-1]}", detail)
 
 
 def _severities(policy: Policy) -> Iterator[Problem]:

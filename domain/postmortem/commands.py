@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from domain.aggregate import Fact
-from domain.commands.base import MAX_KEY_CHARS, is_plain
+from domain.commands.base import BESIDE, MAX_KEY_CHARS, is_plain
 from domain.commands.texts import Instant, ShortText, Text
 from domain.errors import CommandError, Problem, TransitionError
 from domain.names import nearest, require_known
@@ -201,7 +201,7 @@ def parse_postmortem_command(name: str, body: Any) -> tuple[PostmortemCommand, s
     if key is not None and not is_plain(key):
         detail = f"expected a string of at most {MAX_KEY_CHARS} characters"
         raise CommandError(name, [Problem(where="/key", detail=detail)])
-    fields = {key: value for key, value in body.items() if key not in ("actor", "key")}
+    fields = {key: value for key, value in body.items() if key not in BESIDE}
     try:
         parsed = command.model_validate(fields)
     except ValidationError as error:

@@ -10,11 +10,13 @@ from enum import StrEnum
 
 import structlog
 
+from domain.access.tokens import answering
 from domain.commands.paging import KEY_PARTS
 from domain.errors import IncidentError, UnknownNameError
 from domain.policy.model import Policy
 from domain.policy.slice import plan_for
 from records.database import RecordsUnavailableError
+from starter.access.signing import acting
 from starter.answering.standing import Kind, Standing, standing_of
 from starter.api.metrics import Metrics
 from starter.gateway import Accepted, Gateway, NoSuchIncidentError
@@ -109,7 +111,7 @@ class Answering:
         body = {"actor": page.person, "via": via}
         if len(page.key.split("/")) == KEY_PARTS:
             body["page"] = page.key
-        sent = await self._send(page, ACKNOWLEDGE, body, page.answer_key)
+        sent = await self._send(page, ACKNOWLEDGE, body, page.answer_key, via)
         return self._counted(via, sent.of(standing))
 
     async def escalate(self, page: PageRef, via: str) -> Result:
@@ -126,7 +128,7 @@ class Answering:
                 "reason": f"{page.person} passes the page on, by {via}",
             }
             key = f"{page.answer_key}/{ESCALATE}/{number}"
-            last = await self._send(page, ESCALATE, body, key)
+            last = await self._send(page, ESCALATE, body, key, via)
             if last.outcome not in IS_KEPT:
                 return self._counted(via, last.of(standing))
         return self._counted(via, replace(last, detail=", ".join(targets)).of(standing))
@@ -136,12 +138,15 @@ class Answering:
     ) -> Result:
         """Take an incident by its full id, though no page to the person is known. Never raises."""
         page = PageRef(incident_id, person, "")
-        sent = await self._send(page, ACKNOWLEDGE, {"actor": person, "via": via}, key)
+        sent = await self._send(page, ACKNOWLEDGE, {"actor": person, "via": via}, key, via)
         return self._counted(via, sent.of(Standing(page, Kind.OPEN)))
 
-    async def _send(self, page: PageRef, name: str, body: dict[str, str], key: str) -> _Sent:
+    async def _send(
+        self, page: PageRef, name: str, body: dict[str, str], key: str, via: str
+    ) -> _Sent:
         try:
-            answer = await self._gateway.command(page.incident, name, body, key)
+            with acting(answering(page.person, via)):
+                answer = await self._gateway.command(page.incident, name, body, key)
         except (NoSuchIncidentError, UnknownNameError) as error:
             return _Sent(Outcome.FOREIGN, str(error))
         except RefusedError as error:

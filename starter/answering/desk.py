@@ -32,8 +32,8 @@ class AnswerDesk:
     texting: Texting
     own_url: str
     """Address under which vendors call this API, as they sign it."""
-    twilio_token: str
-    slack_secret: str
+    twilio_token: SecretStr
+    slack_secret: SecretStr
     """Empty: what should be signed with it is refused."""
     clock: Callable[[], datetime] = _now
     looks: Allowance = field(default_factory=lambda: Allowance(120, 60))
@@ -59,10 +59,6 @@ def build_answer_desk(
         answering=answering,
         texting=Texting(answering, gateway, policy, _now),
         own_url=settings.own_url(),
-        twilio_token=_revealed(settings.twilio_auth_token),
-        slack_secret=_revealed(settings.slack_signing_secret),
+        twilio_token=settings.twilio_auth_token or SecretStr(""),
+        slack_secret=settings.slack_signing_secret or SecretStr(""),
     )
-
-
-def _revealed(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""

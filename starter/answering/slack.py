@@ -5,18 +5,15 @@ Source: Slack's "Verifying requests from Slack": `v0=` and the hex HMAC-SHA256 o
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from starter.answering.acting import ACKNOWLEDGE, ESCALATE, Outcome, Result
-from starter.security import same
+from starter.signatures import WINDOW_SECONDS, hmac_hex, is_fresh, same, timestamp_of
 from templates.filters import line, short
 
-SECONDS = 300
-"""A request older or newer than this is refused, so that a stolen one is soon worth nothing."""
+SECONDS = WINDOW_SECONDS
 ACTIONS = (ACKNOWLEDGE, ESCALATE)
 OPEN = "open"
 """A button that is only a link: Slack tells of it all the same."""
@@ -42,8 +39,7 @@ class Pressed(NamedTuple):
 
 def signature_of(secret: str, timestamp: str, body: bytes) -> str:
     """What Slack sends as `X-Slack-Signature`."""
-    digest = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256)
-    return f"v0={digest.hexdigest()}"
+    return f"v0={hmac_hex(secret, b'v0:' + timestamp.encode() + b':' + body)}"
 
 
 def is_signed(secret: str, timestamp: str, body: bytes, given: str, now: float) -> bool:
@@ -52,10 +48,10 @@ def is_signed(secret: str, timestamp: str, body: bytes, given: str, now: float) 
     Args:
         now: seconds since 1970.
     """
-    if not secret or not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
+    stamp = timestamp_of(timestamp)
+    if not secret or stamp is None:
         return False
-    is_near = abs(now - int(timestamp)) <= SECONDS
-    return same(given, signature_of(secret, timestamp, body)) and is_near
+    return same(given, signature_of(secret, timestamp, body)) and is_fresh(stamp, now)
 
 
 def read_press(body: bytes) -> Pressed | None:

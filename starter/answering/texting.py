@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from domain.access.tokens import answering
 from domain.policy.model import Policy
 from records.database import RecordsUnavailableError
+from starter.access.signing import acting
 from starter.answering.acting import Answering, Outcome, Result
 from starter.answering.limits import Allowance
 from starter.answering.wishes import HELP_TEXT, Asked, Wish, read_wish
@@ -161,7 +163,8 @@ class Texting:
     async def _switch(self, person: str, enabled: bool) -> str:
         word = "START" if enabled else "STOP"
         try:
-            await self._gateway.set_contact(person, "sms", enabled)
+            with acting(answering(person, "sms")):
+                await self._gateway.set_contact(person, "sms", enabled)
         except (GatewayUnavailableError, NotAnsweredError, RefusedError) as error:
             log.warning("a contact could not be switched", person=person, word=word, why=str(error))
             return f"Not done: Tocsin could not keep it. Send {word} again in a minute."

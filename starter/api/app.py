@@ -12,6 +12,7 @@ from starter.api import (
     answers,
     calendar_export,
     callbacks,
+    document,
     events,
     heartbeats,
     hooks,
@@ -20,14 +21,22 @@ from starter.api import (
     maintenance,
     oncall,
     ops,
+    opsgenie,
+    pagerduty,
     people,
     policies,
     postmortems,
     publishing,
+    refused,
+    report,
+    reports,
     roster,
+    signing_in,
+    tokens,
     trying,
 )
-from starter.api.bodies import require_token
+from starter.api.authorisation import require_token
+from starter.api.bodies import within_rate
 from starter.api.frame import Frame
 from starter.api.problems import install
 from starter.api.services import build_services
@@ -53,8 +62,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await services.durable.start()
         yield
         services.beats.close()
+        await services.durable.close()
+        services.reception.admission.close()
         gateway.records.close()
 
     app = FastAPI(
@@ -70,14 +82,15 @@ def create_app(
     )
     app.state.services = services
     install(app)
-    api = APIRouter(prefix=API, dependencies=[Depends(require_token)])
+    document.install(app)
+    api = APIRouter(prefix=API, dependencies=[Depends(require_token), Depends(within_rate)])
     for module in (postmortems, incidents, trying, load, roster, oncall, maintenance, heartbeats):
         api.include_router(module.router)
-    for module in (policies, publishing, events):
+    for module in (policies, publishing, events, refused, tokens, reports):
         api.include_router(module.router)
     app.include_router(calendar_export.router)
     app.include_router(api)
-    for module in (hooks, ops, people, callbacks, answers):
+    for module in (hooks, pagerduty, opsgenie, ops, people, report, signing_in, callbacks, answers):
         app.include_router(module.router)
     app.include_router(heartbeats.door)
     app.add_middleware(Frame, metrics=services.metrics)

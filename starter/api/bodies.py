@@ -9,25 +9,26 @@ import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Header, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
+from starter.api.authorisation import with_actor
 from starter.api.problems import ProblemError, invalid
+from starter.api.problems import unauthorised as unauthorised
 from starter.api.services import services_of
-from starter.security import same
+from starter.reception.limits import retry_after
+from starter.signatures import digest
 
 API_BYTES = 256 * 1024
 INTAKE_BYTES = 1024 * 1024
 DRAIN_BYTES = 16 * 1024 * 1024
 """Read and thrown away beyond a limit, so that the sender gets to the answer instead of a broken pipe."""
 BODY_SECONDS = 30
-MAX_DEPTH = 32
+MAX_DEPTH = 20
 MAX_KEY_CHARS = 200
 MAX_NUMBER_CHARS = 100
 _KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_KEY_CHARS}}}")
-_scheme = HTTPBearer(auto_error=False, description="The system's token: `tocsin token` prints it")
 
 
 class TooLargeError(Exception):
@@ -43,8 +44,12 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLargeError: it is larger than the limit.
-        ProblemError: it did not come in time.
+        ProblemError: it did not come in time, or it is packed.
     """
+    packing = request.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("", "identity"):
+        # A few bytes would become gigabytes, and no sender packs what it sends unless told to.
+        raise ProblemError(415, "packed", f"send it without Content-Encoding: {packing[:40]}")
     kept, size = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -60,21 +65,18 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(kept)
 
 
-async def require_token(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_scheme)],
-) -> None:
-    """Refuse whoever does not have the system's token."""
-    given = credentials.credentials if credentials else ""
-    if not same(given, services_of(request).token):
-        raise unauthorised()
-
-
-def unauthorised() -> ProblemError:
-    """401, which says nothing about why."""
-    error = ProblemError(401, "unauthorised", "a valid bearer token is needed")
-    error.headers["WWW-Authenticate"] = "Bearer"
-    return error
+async def within_rate(request: Request) -> None:
+    """Refuse a token that asks far more than people and programs do; never its acknowledgements."""
+    if request.url.path.endswith("/acknowledge"):
+        return
+    session = getattr(request.state, "session", None)
+    # The cookie of a session changes now and then; its id does not.
+    held = f"session {session.id}" if session else request.headers.get("authorization", "")
+    wait = services_of(request).limits.caller(digest(held.encode(errors="replace")))
+    if wait:
+        error = ProblemError(429, "too_many_requests", "too many requests with this token")
+        error.headers["Retry-After"] = retry_after(wait)
+        raise error
 
 
 async def json_object(request: Request) -> dict[str, Any]:
@@ -92,7 +94,7 @@ async def json_object(request: Request) -> dict[str, Any]:
             raise invalid("must not hold a NUL character", pointer)
         if not _is_whole(text):
             raise invalid("holds half of a character (a lone surrogate)", pointer)
-    return value
+    return with_actor(request, value)
 
 
 def idempotency_key(

@@ -132,7 +132,8 @@ async def from_slack(request: Request) -> Response:
     body = await raw_body(request)
     given = request.headers.get("x-slack-signature", "")
     stamp = request.headers.get("x-slack-request-timestamp", "")
-    if not slack.is_signed(desk.slack_secret, stamp, body, given, desk.clock().timestamp()):
+    secret = desk.slack_secret.get_secret_value()
+    if not slack.is_signed(secret, stamp, body, given, desk.clock().timestamp()):
         raise _unsigned(desk, "Slack", "SLACK_SIGNING_SECRET", bool(desk.slack_secret))
     if not desk.slack_seen.is_new(given):
         raise ProblemError(403, "replayed", "this request has been answered before")
@@ -240,7 +241,7 @@ async def _from_twilio(request: Request, desk: AnswerDesk) -> dict[str, str]:
     query = f"?{request.url.query}" if request.url.query else ""
     url = f"{desk.own_url}{request.url.path}{query}"
     given = request.headers.get("x-twilio-signature", "")
-    if not twilio.is_signed(desk.twilio_token, url, form, given):
+    if not twilio.is_signed(desk.twilio_token.get_secret_value(), url, form, given):
         raise _unsigned(desk, "Twilio", "TWILIO_AUTH_TOKEN", bool(desk.twilio_token))
     return dict(form)
 

@@ -49,8 +49,10 @@ class Frame:
                 has_begun = True
                 own = list(message.get("headers", ()))
                 named = {name.lower() for name, _ in own}
-                own.append((b"x-request-id", request_id.encode()))
+                if b"x-request-id" not in named:  # Opsgenie's answers say their own
+                    own.append((b"x-request-id", request_id.encode()))
                 own += [pair for pair in _RAW_HEADERS if pair[0] not in named]
+                own += scope["state"].get("cookies", ())  # of a session that goes on
                 message["headers"] = own
                 self._count(scope, message["status"], time.monotonic() - started)
             await send(message)
@@ -87,6 +89,9 @@ def _kind(path: str) -> str:
         ("/api/", "api"),
         ("/hooks/", "intake"),
         ("/heartbeats/", "intake"),
+        ("/v2/", "intake"),
+        ("/jsm/", "intake"),
+        ("/generic/", "intake"),
         ("/i/", "page"),
         ("/answer/", "answer"),
         ("/status", "status"),

@@ -16,6 +16,7 @@ from domain.declaring import parse_declaration
 from domain.names import nearest
 from domain.raising import Declare
 from records.reads import INCIDENTS_LIMIT, STATUSES, TIMELINE_LIMIT
+from starter.api.authorisation import authorise
 from starter.api.bodies import Body, Key, NoQuery, key_for, no_query
 from starter.api.names import check_command, check_declaration, check_service
 from starter.api.problems import invalid
@@ -109,6 +110,7 @@ def _route_for(command: type[Command]) -> Handler:
     async def handle(request: Request, incident_id: str, body: Body, key: Key) -> Response:
         services = services_of(request)
         asked = parse_body(command, body)
+        authorise(request, command.name, body, asked.actor)
         check_command(services.policy(), asked.command, asked.actor)
         key = key_for(body, key)
         # As it was read: times with their zone, texts without blanks around them.

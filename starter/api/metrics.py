@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from starter.reception.durable import Durable
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -34,6 +38,24 @@ class Metrics:
         self.alerts = Counter(
             "tocsin_alerts_total", "Alerts taken by format", ("source",), registry=self.registry
         )
+        self.skewed = Counter(
+            "tocsin_webhook_clock_skew_total",
+            "Signed deliveries by format whose sender's clock is over 60 s off; over 300 s they are refused",
+            ("source",),
+            registry=self.registry,
+        )
+        self.repeated = Counter(
+            "tocsin_webhook_repeats_total",
+            "Deliveries by format that had been delivered before, and had no second effect",
+            ("source",),
+            registry=self.registry,
+        )
+        self.connections = Counter(
+            "tocsin_connections_closed_total",
+            "Connections that were closed to protect the others, by why",
+            ("why",),
+            registry=self.registry,
+        )
         self.declared = Counter(
             "tocsin_incidents_declared_total",
             "Incidents that people declared, by severity",
@@ -52,6 +74,34 @@ class Metrics:
             ("via", "outcome"),
             registry=self.registry,
         )
+
+    def watch_journal(self, durable: Durable) -> None:
+        """Show how the journal stands whenever somebody asks."""
+        journal, direct = durable.journal, durable.direct
+        shown: dict[str, tuple[str, Callable[[], float]]] = {
+            "waiting": (
+                "Alerts that wait on disk for Temporal",
+                lambda: durable.standing().waiting,
+            ),
+            "oldest_seconds": (
+                "How long the oldest of them waits",
+                lambda: durable.standing().oldest_seconds,
+            ),
+            "bytes": ("What the journal holds on disk", lambda: durable.standing().size),
+            "limit_bytes": ("What it may hold", lambda: durable.standing().limit),
+            "damaged_files": (
+                "Files with what could not be read again",
+                lambda: durable.standing().damaged,
+            ),
+            "kept": ("Alerts that it took since the start", lambda: journal.kept),
+            "delivered": ("Alerts delivered from it since the start", lambda: journal.delivered),
+            "refused": ("Alerts that it did not take since the start", lambda: journal.refused),
+            "direct_pages": ("Services paged about past Temporal", lambda: direct.paged),
+            "direct_pages_failed": ("Attempts at that which failed", lambda: direct.failed),
+        }
+        for name, (meaning, look) in shown.items():
+            gauge = Gauge(f"tocsin_journal_{name}", meaning, registry=self.registry)
+            gauge.set_function(look)
 
     def text(self) -> bytes:
         """In the format that Prometheus reads."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from domain.errors import PolicyError
 from records.database import RecordsUnavailableError
@@ -59,7 +59,11 @@ async def which_version() -> dict[str, str]:
 
 
 @router.get(
-    "/metrics", operation_id="metrics", summary="Counters", dependencies=[Depends(no_query)]
+    "/metrics",
+    operation_id="metrics",
+    summary="Counters",
+    dependencies=[Depends(no_query)],
+    response_class=PlainTextResponse,
 )
 async def metrics(request: Request) -> Response:
     return Response(services_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
@@ -74,6 +78,7 @@ async def run_checks(services: Services) -> dict[str, str]:
         checks["policy_files"] = services.policies.fault or OK
     except PolicyError as error:
         checks["policy"] = str(error)
+    checks["journal"] = services.durable.standing().sentence()
     records = services.gateway.records
     try:
         await records.read_if_up(records.reader.stored_version, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -24,9 +25,17 @@ from domain.errors import (
 )
 from domain.names import nearest
 from records.database import RecordsUnavailableError
+from starter.access.door import NotAllowedError
+from starter.access.seals import SealsUnreadableError
+from starter.access.store import TokensUnreadableError
 from starter.api.feed import TooManyListenersError
+from starter.api.services import services_of
 from starter.gateway import NoSuchIncidentError
+from starter.intake.formats import ForgedError
+from starter.reception.admission import RateLimitedError
 from starter.reception.group_commit import TooManyWaitingError
+from starter.reception.limits import retry_after
+from starter.reports.desk import NoSuchReportError
 from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, RefusedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,6 +46,9 @@ UNAVAILABLE = (
     RecordsUnavailableError,
     TooManyListenersError,
     TooManyWaitingError,
+    RateLimitedError,
+    TokensUnreadableError,
+    SealsUnreadableError,
 )
 CODES = {
     "TransitionError": (409, "wrong_state"),
@@ -44,6 +56,7 @@ CODES = {
     "CommandError": (422, "invalid"),
     "ConflictError": (409, "conflict"),
     "ActorRequiredError": (422, "actor_required"),
+    "ForbiddenError": (403, "forbidden"),
 }
 log = structlog.get_logger(__name__)
 
@@ -71,6 +84,24 @@ class ProblemError(Exception):
         super().__init__(detail)
 
 
+def unauthorised() -> ProblemError:
+    """401, which says nothing about why."""
+    error = ProblemError(401, "unauthorised", "a valid bearer token is needed")
+    error.headers["WWW-Authenticate"] = "Bearer"
+    return error
+
+
+def tries_too_often(request: Request) -> float:
+    """For how long an address that knocks without a key should stay away; 0: it may go on trying.
+
+    Whoever has a key is never asked: behind one address there may be many.
+    """
+    if request.url.path == "/hooks/sns" and "authorization" not in request.headers:
+        return 0.0  # how SNS begins each delivery: the 401 is what it needs to go on
+    address = request.client.host if request.client is not None else ""
+    return services_of(request).limits.stranger(address)
+
+
 def invalid(detail: str, pointer: str = "", near: Sequence[str] = ()) -> ProblemError:
     """422 for one mistake."""
     problem = Problem(where=pointer, detail=detail, near=tuple(near))
@@ -92,7 +123,7 @@ def problem_response(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": sayable(detail),
-        "instance": sayable(request.url.path),
+        "instance": sayable(shown_path(request)),
         "code": code,
         "request_id": request.scope.get("state", {}).get("request_id", ""),
         **more,
@@ -100,6 +131,12 @@ def problem_response(
     if errors:
         body["errors"] = [_error(problem) for problem in errors]
     return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def shown_path(request: Request) -> str:
+    """The path as it may be shown and logged: behind the name of a hook stands an integration's key."""
+    path = request.url.path
+    return re.sub(r"^(/hooks/[^/]*)/.+", r"\1/…", path, flags=re.DOTALL)
 
 
 def sayable(text: str) -> str:
@@ -121,6 +158,16 @@ def _error(problem: Problem) -> dict[str, Any]:
 async def on_problem(request: Request, error: Exception) -> Response:
     """The one handler: which document an error becomes."""
     match error:
+        case ForgedError():
+            return await on_problem(request, unauthorised())
+        case RateLimitedError():
+            # Not 429: Alertmanager's webhook gives an alert up at a 429, and comes again after a 503.
+            wait = {"Retry-After": retry_after(error.seconds)}
+            return problem_response(request, 503, "rate_limited", str(error), headers=wait)
+        case ProblemError(status=401) if seconds := tries_too_often(request):
+            detail = "too many requests without a valid key from this address"
+            wait = {"Retry-After": retry_after(seconds)}
+            return problem_response(request, 429, "too_many_attempts", detail, headers=wait)
         case ProblemError():
             return problem_response(
                 request,
@@ -133,6 +180,10 @@ async def on_problem(request: Request, error: Exception) -> Response:
             )
         case RefusedError() | TransitionError() | IncidentError():
             return _refused(request, error)
+        case NotAllowedError():
+            return problem_response(request, 403, "forbidden", str(error))
+        case NoSuchReportError():
+            return problem_response(request, 404, "not_found", str(error))
         case NoSuchIncidentError():
             return await _not_found(request, error)
         case PolicyError():
@@ -149,7 +200,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(request, 503, "unavailable", str(error), headers=wait)
         case _:
-            path = request.url.path
+            path = shown_path(request)
             # A link for people holds its token in the path.
             held = next((start for start in ("/i/", "/answer/") if path.startswith(start)), None)
             shown = path if held is None else f"{held}…"
@@ -170,9 +221,10 @@ def _refused(request: Request, error: IncidentError) -> Response:
 
 def _of_framework(request: Request, error: HTTPException) -> Response:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    detail = f"there is nothing at {request.url.path}" if error.status_code == 404 else ""
+    path = shown_path(request)
+    detail = f"there is nothing at {path}" if error.status_code == 404 else ""
     if error.status_code == 405:
-        detail = f"{request.url.path} does not take {request.method}"
+        detail = f"{path} does not take {request.method}"
     return problem_response(
         request, error.status_code, code, detail or str(error.detail), headers=error.headers
     )
@@ -211,6 +263,8 @@ def _together(problems: Sequence[Problem]) -> str:
 
 HANDLED: tuple[type[Exception], ...] = (
     ProblemError,
+    NotAllowedError,
+    NoSuchReportError,
     IncidentError,
     ActorRequiredError,
     CommandError,
@@ -219,6 +273,7 @@ HANDLED: tuple[type[Exception], ...] = (
     PolicyError,
     RequestValidationError,
     HTTPException,
+    ForgedError,
     *UNAVAILABLE,
 )
 

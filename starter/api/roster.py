@@ -29,6 +29,7 @@ from domain.roster_changes import (
 )
 from domain.timeline import OPERATOR
 from domain.wall_clock import instant_of
+from starter.api.authorisation import authorise
 from starter.api.bodies import Body, Key, NoQuery, key_for, no_query
 from starter.api.names import check_actor
 from starter.api.oncall import schedule_of, wire
@@ -159,6 +160,7 @@ async def _change(
     key = key_for(fields, header)
     fields["actor"] = fields.get("actor") or OPERATOR
     change, actor, _ = parse_change(kind.name, fields)  # type: ignore[attr-defined]
+    authorise(request, change.name, fields, actor)
     check_actor(services.policy(), actor)
     assert ROSTER_CHANGES[change.name] is kind
     try:

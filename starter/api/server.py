@@ -18,10 +18,13 @@ from records.database import open_database
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.writes import RecordsWriter
+from starter.access.actor_keys import ActorKey
+from starter.access.signing import ClaimSigner, SigningLink
 from starter.api.app import create_app
+from starter.api.connections import IDLE_SECONDS, Doorkeeper, room
 from starter.event_loop import new_event_loop
 from starter.gateway import Gateway
-from starter.intake import FORMATS
+from starter.intake import CAN_SIGN
 from starter.logs import configure_logs
 from starter.page_check import PageCheck
 from starter.records_access import RecordsAccess
@@ -32,11 +35,12 @@ from starter.settings import (
     load_settings,
     refuse_unknown_settings,
 )
-from starter.temporal_link import TemporalLink, connect
+from starter.temporal_link import connect
 
 GRACEFUL_SECONDS = 3
 """An open event stream would keep the process for ever."""
-KEEP_ALIVE_SECONDS = 30
+TICKS_PER_SECOND = 10
+"""uvicorn's."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +50,19 @@ class Server(uvicorn.Server):
 
     Args:
         let_go: ends open streams, which would otherwise last until the graceful time is over.
+        keeper: closes connections that only hold a place.
     """
 
-    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, let_go: Callable[[], None], keeper: Doorkeeper
+    ) -> None:
         super().__init__(config)
-        self._let_go = let_go
+        self._let_go, self._keeper = let_go, keeper
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_SECOND == 0:
+            self._keeper.look(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -75,7 +87,7 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> PolicyStore:
     try:
         _, policy = policies.current()
     except PolicyError:
-        policy = policies.reload(settings.policy, formats=tuple(FORMATS)).policy
+        policy = policies.reload(settings.policy, formats=CAN_SIGN).policy
     refuse_unknown_settings(environ, policy)
     for line in closed_integrations(policy, environ):
         log.warning("integration.closed", why=line)
@@ -88,20 +100,29 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     engine = open_database(settings.records_url())
     records = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
     client = await connect()
-    gateway = Gateway(TemporalLink(client), records, policies, PageCheck(client))
+    key = ActorKey(settings.data_dir)
+    try:
+        key.load()
+    except (OSError, ValueError):  # no reason not to take alerts and acknowledgements
+        log.exception("api.unsigned", why="the key is missing: commands leave unsigned")
+    link = SigningLink(client, ClaimSigner(key))
+    gateway = Gateway(link, records, policies, PageCheck(client))
     app = create_app(settings, gateway, environ)
+    services = app.state.services
+    keeper = Doorkeeper(lambda why: services.metrics.connections.labels(why).inc(), most=room())
     config = uvicorn.Config(
         app,
+        http=keeper.protocol(),
         host=settings.api_host,
         port=settings.api_port,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=int(IDLE_SECONDS),
         access_log=False,  # the links for people hold their token in the path
         server_header=False,
         log_config=None,
     )
     log.info("api.starting", host=settings.api_host, port=settings.api_port)
-    await Server(config, app.state.services.feed.close).serve()
+    await Server(config, services.feed.close, keeper).serve()
 
 
 def run(environ: Mapping[str, str]) -> int:

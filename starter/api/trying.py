@@ -9,15 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
+from domain.errors import IntakeError
 from domain.names import require_known
-from domain.policy.model import Policy
 from domain.timeline import OPERATOR
 from starter.api.bodies import Body, no_query
 from starter.api.names import check_actor
 from starter.api.problems import invalid
 from starter.api.services import services_of
-from starter.intake import FORMATS
-from starter.intake.mapping import Sender
+from starter.intake.explaining import explained, integration_for
 from starter.intake.received import Received
 from starter.temporal_link import GatewayUnavailableError
 
@@ -31,8 +30,14 @@ TEST_BODY = {
 }
 EXPLAIN_BODY = {
     "type": "object",
-    "required": ["payload"],
-    "properties": {"payload": {}, "integration": {"type": "string"}, "actor": {"type": "string"}},
+    "properties": {
+        "payload": {"description": "What is sent, where it is JSON"},
+        "text": {"type": "string", "description": "What is sent, where it is something else"},
+        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+        "integration": {"type": "string"},
+        "format": {"type": "string"},
+        "actor": {"type": "string"},
+    },
     "additionalProperties": False,
 }
 
@@ -69,26 +74,30 @@ async def test_page(request: Request, body: Body) -> dict[str, Any]:
 )
 async def explain(request: Request, body: Body) -> dict[str, Any]:
     _only(body, EXPLAIN_BODY)
-    if "payload" not in body:
-        raise invalid("payload is required", "/payload")
-    sender, format_name = _sender(services_of(request).policy(), body.get("integration"))
-    alerts = FORMATS[format_name].parse(Received(json.dumps(body["payload"]).encode()), sender)
-    said = [
-        alert.model_dump(mode="json", exclude={"id", "received_at", "raw", "count"})
-        for alert in alerts
-    ]
-    return {"integration": sender.integration, "format": format_name, "alerts": said}
+    received = _received(body)
+    policy = services_of(request).policy()
+    name, format_name = integration_for(policy, body.get("integration"), body.get("format"))
+    try:
+        found = explained(policy, name, format_name, received, datetime.now(UTC))
+    except IntakeError as error:
+        raise invalid(str(error), "/text" if "text" in body else "/payload") from None
+    return {"integration": name, "format": format_name, **found}
 
 
-def _sender(policy: Policy, integration: object) -> tuple[Sender, str]:
-    """By whose rules a payload is read: the named integration's, else the first format's own."""
-    now = datetime.now(UTC)
-    if integration is None:
-        name = next(iter(FORMATS))
-        return Sender(name, policy, now), name
-    require_known("integration", str(integration), policy.integrations, "integration")
-    found = policy.integrations[str(integration)]
-    return Sender(str(integration), policy, now, found.map), found.format
+def _received(body: dict[str, Any]) -> Received:
+    """The request that a body describes."""
+    if ("payload" in body) == ("text" in body):
+        raise invalid("give either payload (JSON) or text", "/payload")
+    given = body.get("headers", {})
+    if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
+        raise invalid("headers are texts by name", "/headers")
+    headers = {str(name).lower(): value for name, value in given.items()}
+    if "payload" in body:
+        headers.setdefault("content-type", "application/json")
+        return Received(json.dumps(body["payload"]).encode(), headers)
+    if not isinstance(body["text"], str):
+        raise invalid("text is text", "/text")
+    return Received(body["text"].encode(errors="replace"), headers)
 
 
 def _only(body: dict[str, Any], schema: dict[str, Any]) -> None:

@@ -22,8 +22,10 @@ from starter.cli import (
     people,
     policies,
     postmortems,
+    reports,
     system,
     telling,
+    tokens,
 )
 from starter.cli.failures import CliError, ExitCode, report, usage
 from starter.cli.screen import ColorChoice, choose_color
@@ -38,9 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (incidents, lifecycle, judging, telling, people, experiments):
+for module in (incidents, lifecycle, judging, telling, people, experiments, reports):
     app.add_typer(module.app)
-for module in (on_call, maintenance, postmortems, policies, system):
+for module in (on_call, maintenance, postmortems, policies, tokens, system):
     app.add_typer(module.app)
 
 

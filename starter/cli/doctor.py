@@ -18,6 +18,7 @@ from starter.cli.policies import counted, default_policy, find_problems
 from starter.cli.session import Session, data_dir, read_endpoint
 
 State = Literal["ok", "warning", "failed"]
+SHOWN_REFUSALS = 5
 MARKS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
@@ -39,8 +40,11 @@ def examine(session: Session) -> list[Finding]:
         "policy": _policy,
         "data folder": _data_dir,
         "settings": _settings,
+        "access": _access,
         "API": lambda: reach,
+        "intake": lambda: _intake(session, is_up=ready is not None and reach.state != "failed"),
         "delivery": lambda: _delivery(ready or {}),
+        "journal": lambda: _journal(ready),
     }
     return [_safely(name, check) for name, check in checks.items()]
 
@@ -176,6 +180,25 @@ def _api(session: Session) -> tuple[dict[str, Any] | None, Finding]:
     return ready, Finding("API", "ok", f"{url} answers and takes our token")
 
 
+def _intake(session: Session, *, is_up: bool) -> Finding:
+    """What known senders brought and was turned away: an alert may have been in it."""
+    if not is_up or not session.endpoint()[1]:
+        return Finding("intake", "ok", "not asked: only the API knows, and tells it for a token")
+    with session.client() as client:
+        said = client.intake_refused()
+    if not said["count"]:
+        return Finding(
+            "intake", "ok", "nothing of a known sender was refused since the API started"
+        )
+    rows = [
+        f"{row['at']} {row['integration']} ({row['format']}): {row['status']} {row['why']}"
+        for row in said["refused"][:SHOWN_REFUSALS]
+    ]
+    total = counted(said["count"], "request")
+    detail = f"{total} of known senders refused since the API started; the last: "
+    return Finding("intake", "warning", detail + "; ".join(rows))
+
+
 def _left_behind() -> bool:
     try:
         return bool(read_endpoint(data_dir()))
@@ -186,7 +209,28 @@ def _left_behind() -> bool:
 def _troubles(ready: dict[str, Any]) -> str:
     checks = ready.get("checks")
     found = checks.items() if isinstance(checks, dict) else ()
-    return ", ".join(f"{name}: {said}" for name, said in found if said != "ok")
+    return ", ".join(
+        f"{name}: {said}" for name, said in found if said != "ok" and name != "journal"
+    )
+
+
+def _access() -> Finding:
+    from starter.access.health import health_of
+
+    return Finding("access", *health_of(data_dir()))
+
+
+def _journal(ready: dict[str, Any] | None) -> Finding:
+    """Alerts that wait on disk for Temporal."""
+    said = ((ready or {}).get("checks") or {}).get("journal")
+    if said is not None:
+        return Finding("journal", "ok" if said == "ok" else "warning", said)
+    left = list((data_dir() / "journal").glob("*.journal"))
+    if not left:
+        return Finding("journal", "ok", "no alert waits on disk")
+    size = sum(file.stat().st_size for file in left) / 1024 / 1024
+    detail = f"{size:.1f} MB of alerts wait in {data_dir() / 'journal'}: the API delivers them"
+    return Finding("journal", "warning", f"{detail} when it runs")
 
 
 def _delivery(ready: dict[str, Any]) -> Finding:

@@ -44,7 +44,8 @@ BY_STATUS = {
 }
 WHAT_TO_DO = {
     401: "give a valid token by --token or TOCSIN_API_TOKEN; `tocsin up` on this machine makes one",
-    403: "this token may not do that: use another one",
+    403: "`tocsin whoami` shows what this token may do; ask an admin for another: "
+    "tocsin token create --name NAME --role ROLE --owner PERSON",
     409: "`tocsin show ID` tells how the incident stands",
     413: "send less: a request holds at most 256 KiB",
     422: "correct what is named above and run it again",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.cli import options
-from starter.cli.failures import CliError, ExitCode, usage
+from starter.cli.failures import ExitCode, usage
 from starter.cli.output import Format, as_yaml, emit
 from starter.cli.screen import clean, note, one_line
 from starter.cli.session import data_dir, session
@@ -19,6 +19,7 @@ from starter.cli.writing import Write, finish, leave, perform
 
 if TYPE_CHECKING:
     from domain.errors import Problem
+    from records.policy_file import LoadedPolicy
 
 app = typer.Typer()
 policy = typer.Typer(help="The organisation's process as a file: check it, load it, ask it.")
@@ -40,12 +41,20 @@ def check(
     ] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Find every mistake of a policy file at once; needs no running system."""
+    """Find every mistake of a policy file at once, and show what its samples become; needs no server."""
+    from starter.cli import mapped
+
     path = file or default_policy()
-    errors, warnings = find_problems(path)
+    loaded, errors, warnings = _read(path, with_samples=True)
+    samples = mapped.samples_of(loaded.policy, path) if loaded else []
     found = [one.model_dump(mode="json") for one in (*errors, *warnings)]
     lines = [problem_line(one) for one in (*errors, *warnings)]
-    emit({"problems": found}, output, table=lambda: _print(lines), ids=[])
+
+    def table() -> None:
+        _print(lines)
+        mapped.samples(samples)
+
+    emit({"problems": found, "samples": samples}, output, table=table, ids=[])
     note(f"{path}: {counted(len(errors), 'mistake')}, {counted(len(warnings), 'warning')}")
     leave(ExitCode.USAGE if errors or (warnings and not allow_warnings) else ExitCode.DONE)
 
@@ -94,16 +103,38 @@ def explain(
     integration: Annotated[
         str | None, typer.Option(help="Integration of the policy that it comes through.")
     ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="Its format, if not the integration's."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header", "-H", metavar="'NAME: VALUE'", help="As the sender's; repeatable."
+        ),
+    ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Tell which rule makes what of an alert payload; nothing is raised."""
-    from starter.cli import tables
+    from starter.cli import mapped
 
-    body = {"payload": read_payload(file)}
+    body = read_payload(file)
     body |= {"integration": integration} if integration else {}
+    body |= {"format": format_name} if format_name else {}
+    body |= {"headers": _headers(header)} if header else {}
     with session(ctx).client() as client:
         found = client.policy_explain(body).data
-    emit(found, output, table=lambda: tables.pairs(found), ids=[])
+    emit(found, output, table=lambda: mapped.explained(found), ids=[])
+
+
+def _headers(given: list[str]) -> dict[str, str]:
+    headers = {}
+    for one in given:
+        name, colon, value = one.partition(":")
+        if not colon or not name.strip():
+            raise usage(f"--header {one!r} is no header; write it as 'Content-Type: text/plain'")
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def counted(number: int, what: str) -> str:
@@ -113,15 +144,26 @@ def counted(number: int, what: str) -> str:
 
 def find_problems(path: Path) -> tuple[list[Problem], list[Problem]]:
     """The mistakes and the warnings of a policy."""
+    _, errors, warnings = _read(path, with_samples=False)
+    return errors, warnings
+
+
+def _read(
+    path: Path, *, with_samples: bool
+) -> tuple[LoadedPolicy | None, list[Problem], list[Problem]]:
+    """A policy, where it has no mistakes; its mistakes and its warnings."""
     from domain.errors import PolicyError
     from records.policy_file import read_policy
     from records.roster_files import RosterFiles
+    from starter.intake import CAN_SIGN
 
+    # Where Tocsin has run on this machine, its copies of calendar feeds count for coverage.
+    files = RosterFiles(data_dir() / "policy")
     try:
-        # Where Tocsin has run on this machine, its copies of calendar feeds count for coverage.
-        return [], read_policy(path, files=RosterFiles(data_dir() / "policy")).warnings
+        loaded = read_policy(path, formats=CAN_SIGN, files=files, with_samples=with_samples)
     except PolicyError as error:
-        return error.problems, []
+        return None, error.problems, []
+    return loaded, [], loaded.warnings
 
 
 def problem_line(problem: Problem) -> str:
@@ -131,18 +173,23 @@ def problem_line(problem: Problem) -> str:
     return one_line(problem)
 
 
-def read_payload(file: Path | None) -> Any:
-    """The JSON of an alert.
+def read_payload(file: Path | None) -> dict[str, Any]:
+    """What a sender sends, as `payload` where it is JSON and as `text` where it is something else.
 
     Raises:
-        CliError: it cannot be read, or is no JSON.
+        CliError: it cannot be read, or is nothing.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8") if file else sys.stdin.read())
+        data = file.read_bytes() if file else sys.stdin.buffer.read()
     except OSError as error:
         raise usage(f"{file} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise CliError(ExitCode.USAGE, f"{file or 'stdin'} is not JSON: {error}") from error
+    text = data.decode(errors="replace")
+    if not text.strip():
+        raise usage(f"{file or 'stdin'} is empty: give the payload that a sender sends")
+    try:
+        return {"payload": json.loads(text)}
+    except ValueError:
+        return {"text": text}
 
 
 def _print(lines: list[str]) -> None:

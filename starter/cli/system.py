@@ -1,4 +1,4 @@
-"""Verbs about the system itself: up, worker, api, demo, doctor, version, token, status-page."""
+"""Verbs about the system itself: up, worker, api, demo, doctor, version, status-page."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from starter.cli import options
-from starter.cli.failures import ExitCode, usage
+from starter.cli.failures import ExitCode
 from starter.cli.output import Format, emit
 from starter.cli.policies import default_policy
-from starter.cli.screen import clean
 from starter.cli.session import data_dir, session
 from starter.cli.writing import Write, finish, leave, perform
 
@@ -89,16 +88,6 @@ def version(output: options.Output = Format.TABLE) -> None:
     """Print the version of this program."""
     number = own_version()
     emit({"version": number}, output, table=lambda: print(f"tocsin {number}"), ids=[number])
-
-
-@app.command(rich_help_panel=options.SYSTEM)
-def token(ctx: typer.Context, output: options.Output = Format.TABLE) -> None:
-    """Print the API token that this command line uses, for curl and for a second machine."""
-    url, found = session(ctx).endpoint()
-    if not found:
-        raise usage(f"no token for {url} is known", "set TOCSIN_API_TOKEN, or give --token")
-    data = {"api_url": url, "token": found}
-    emit(data, output, table=lambda: print(clean(found)), ids=[found])
 
 
 @status_page.command("publish")

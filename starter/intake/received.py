@@ -16,6 +16,14 @@ class TooDeepError(Exception):
     """JSON that is nested too deeply to be read."""
 
 
+class NotAFormError(IntakeError):
+    """What should be a form is none."""
+
+
+class WrongMediaTypeError(IntakeError):
+    """The Content-Type is none that the format has; the sender gets a 415."""
+
+
 @dataclass(frozen=True)
 class Received:
     """What a sender sent."""

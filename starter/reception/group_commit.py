@@ -18,6 +18,9 @@ MAX_ALERTS = 100
 MAX_BYTES = 150_000
 MAX_WAITING = 20_000
 """Alerts that may wait per desk; with more somebody else has to keep them."""
+MAX_IN_FLIGHT = 50_000
+"""Alerts that may wait for all desks together, before whoever sends is told to come again later. Source: at
+2 kB each, a process then holds 100 MB of them."""
 LINGER_SECONDS = 0.02
 """In a storm a batch waits at most this long for company; the first alert, and a lone one, never do."""
 
@@ -25,7 +28,7 @@ Send = Callable[[str, list[Alert]], Awaitable[None]]
 
 
 class TooManyWaitingError(Exception):
-    """The desk does not keep up; whoever sends tries again later."""
+    """More wait than this process takes; whoever sends tries again later."""
 
 
 @dataclass(eq=False)
@@ -59,10 +62,14 @@ class GroupCommit:
         max_alerts: int = MAX_ALERTS,
         max_bytes: int = MAX_BYTES,
         max_waiting: int = MAX_WAITING,
+        max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         self._send = send
         self._max_alerts, self._max_bytes, self._max_waiting = max_alerts, max_bytes, max_waiting
+        self._max_in_flight = max_in_flight
         self._desks: dict[str, _Desk] = {}
+        self.in_flight = 0
+        """Alerts taken and not yet answered, for all desks."""
 
     async def deliver(self, service: str, alerts: Sequence[Alert]) -> None:
         """Return when all of them are durable.
@@ -73,10 +80,15 @@ class GroupCommit:
         """
         if not alerts:
             return
-        desk = self._desks.setdefault(service, _Desk())
+        if self.in_flight + len(alerts) > self._max_in_flight:
+            raise TooManyWaitingError(f"{self.in_flight} alerts are under way")
+        desk = self._desks.get(service) or _Desk()
         if len(desk.waiting) + len(alerts) > self._max_waiting:
             raise TooManyWaitingError(f"{len(desk.waiting)} alerts wait for desk {service}")
+        self._desks[service] = desk
         request = _Request(len(alerts), asyncio.get_running_loop().create_future())
+        self.in_flight += len(alerts)
+        request.done.add_done_callback(lambda _: self._answered(len(alerts)))
         for alert in alerts:
             desk.waiting.append((alert, alert.size, request))
         if len(desk.waiting) >= desk.expected:
@@ -85,6 +97,9 @@ class GroupCommit:
             desk.task = asyncio.create_task(self._work(service, desk))
         # Shielded: a caller that goes away must not take others' batch with it.
         await asyncio.shield(request.done)
+
+    def _answered(self, count: int) -> None:
+        self.in_flight -= count
 
     async def _work(self, service: str, desk: _Desk) -> None:
         """Send batches until nothing waits."""

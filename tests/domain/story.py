@@ -15,12 +15,15 @@ from domain import facts as f
 from domain import outcomes, page_outcomes
 from domain.aggregate import Deadline, Effect, Fact, Result
 from domain.alert import Alert
-from domain.alerts import take_alert
+from domain.alerts import reopens as reopening
+from domain.alerts import said_by, take_alert, takes
 from domain.clocks import INCIDENT_CLOCKS
 from domain.commands import COMMANDS
 from domain.commands.base import check_request, parse_body
 from domain.errors import IncidentError
+from domain.facts.crossing import cause_checked
 from domain.incident import Incident
+from domain.likely_cause import LikelyCause, Suspect
 from domain.maintenance import Window
 from domain.messages import (
     Announced,
@@ -86,6 +89,7 @@ class Story:
         self, *, severity: str = "SEV1", policy: PolicySlice | None = None,
         origin: Origin | None = None, outside: Outside | None = None, at: datetime = T0,
         is_carried: bool = False, windows: Sequence[Window] = (),
+        held_for: LikelyCause | None = None, cause: Suspect | None = None,
     ) -> None:  # fmt: skip
         self.now, self.outside, self.is_carried = at, outside or Outside(), is_carried
         self.entries: list[Entry] = []
@@ -95,9 +99,11 @@ class Story:
         self.pages: list[tuple[datetime, str, str]] = []
         """(when, person, channel) of each page that left."""
         self.messages: list[tuple[datetime, Announcement]] = []
+        self.cause, self.checks = cause, 0
+        """What a check of the likely cause finds, and how often there was one."""
         self.incident, first = raise_incident(
             "checkout-1", origin or a_declaration(severity=severity), policy or a_policy_slice(),
-            "https://tocsin.test/i/checkout-1", at, windows,
+            "https://tocsin.test/i/checkout-1", at, windows, held_for,
         )  # fmt: skip
         self.record(*first, actor="dana")
         self.settle_down()
@@ -133,12 +139,20 @@ class Story:
         self.settle_down()
         return facts
 
-    def alert(self, alert: Alert) -> list[Fact]:
-        """An alert that the desk hands over; an incident that is over does not take it."""
-        facts = take_alert(self.incident, alert, self.now) if self.incident.is_open else []
-        self.record(*facts)
+    def alert(self, alert: Alert, reason: str = "", reopens: str = "") -> list[Fact]:
+        """An alert that the desk hands over; an incident that is over does not take it.
+
+        Args:
+            reopens: why the desk wants a resolved incident reopened.
+        """
+        again = reopening(self.incident, alert, reopens)
+        self.record(*again)
+        if not takes(self.incident, alert):
+            return again
+        facts = take_alert(self.incident, alert, self.now, reason)
+        self.record(*facts, actor=said_by(self.incident, alert))
         self.settle_down()
-        return facts
+        return [*again, *facts]
 
     def wait(self, length: timedelta) -> list[Fact]:
         """Let time go on, with every clock and every retry on the way; the facts of that time."""
@@ -253,6 +267,12 @@ class Story:
                 self.incident.settle(effect.key)
                 if not self.incident.has_postmortem:
                     self.record(f.PostmortemStarted(owner="alice"))
+            case "check_cause":
+                self.checks += 1
+                self.incident.settle(effect.key)
+                self.record(*cause_checked(self.incident, effect.input["cause"], self.cause))
+            case "tell_cause" | "tell_dependents":
+                self.incident.settle(effect.key)
             case "settle" | "tell_desk_reopened" | "review_rank" | "withdraw_page":
                 self.incident.settle(effect.key)
             case _:

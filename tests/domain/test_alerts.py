@@ -36,7 +36,7 @@ def test_an_alert_that_stands_for_many_counts_as_many() -> None:
     story = from_alerts("cpu")
     story.alert(an_alert(count=5))
     assert story.incident.alert_count == 6
-    assert "5 times more" in story.of(f.AlertFolded)[-1].sentence()
+    assert story.of(f.AlertFolded)[-1].sentence() == "5 alerts folded, same key: Checkout fails"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def confirmed(**how: object) -> Story:
 
 def test_every_clock_of_the_module_is_registered() -> None:
     """A clock that is not in INCIDENT_CLOCKS never strikes: add it there."""
-    modules = ("domain.clocks", "domain.paging_clocks")
+    modules = ("domain.clocks", "domain.paging_clocks", "domain.inactivity")
     ours = {clock for clock in Clock.__subclasses__() if clock.__module__ in modules}
     assert {type(clock) for clock in INCIDENT_CLOCKS} == ours
 

@@ -9,7 +9,7 @@ import pytest
 from domain import facts as f
 from domain.declaring import parse_declaration
 from domain.errors import CommandError, UnknownNameError
-from domain.raising import Origin, raise_incident
+from domain.raising import Origin, raise_incident, type_of
 from tests.factories import T0, a_declaration, a_policy, a_policy_slice, an_alert, minutes
 
 
@@ -93,6 +93,53 @@ def test_the_priority_follows_severity_and_tier(tier: int, severity: str, priori
     """P1 for SEV1 of tier 1, one lower per severity and per tier, never below P5."""
     incident, _ = raised(a_declaration(severity=severity), tier=tier)
     assert incident.priority == priority
+
+
+# What an integration has mapped.
+
+
+@pytest.mark.parametrize(
+    ("alerts", "expected"),
+    [
+        ([("SEV1", "P4")], "P4"),
+        ([("SEV3", "P1")], "P1"),
+        ([("SEV1", "P4"), ("SEV3", None)], "P3"),
+        ([("SEV3", "P5"), ("SEV1", None)], "P1"),
+        ([("SEV2", "none")], "P2"),
+    ],
+)
+def test_a_mapped_priority_counts(alerts: list[tuple[str, str | None]], expected: str) -> None:
+    """The most urgent of all alerts, those without one by their severity. It is no person's choice."""
+    given = [
+        an_alert(key=str(i), severity=severity, priority=priority)
+        for i, (severity, priority) in enumerate(alerts)
+    ]
+    incident, _ = raised(Origin(alerts=given))
+    assert (incident.priority, incident.has_own_priority) == (expected, False)
+
+
+def test_getting_worse_never_lowers_a_mapped_priority() -> None:
+    """An urgent one stays urgent; a relaxed one becomes what the new severity means."""
+    for mapped, after in (("P1", "P1"), ("P5", "P2")):
+        incident, _ = raised(Origin(alerts=[an_alert(severity="SEV3", priority=mapped)]))
+        incident.record(f.SeverityChanged(old="SEV3", new="SEV2", reason="x"), T0, "tocsin", None)
+        assert incident.priority == after
+
+
+def test_a_mapped_type_is_the_incidents() -> None:
+    """Of the first alert that has one; a process that the policy no longer has is the default one."""
+    alerts = [an_alert(), an_alert(key="b", type="security"), an_alert(key="c", type="odd")]
+    assert type_of(alerts) == "security"
+    assert raised(Origin(alerts=alerts))[0].type == "security"
+    assert raised(Origin(alerts=[an_alert(type="gone")]))[0].type == "default"
+
+
+def test_addresses_of_an_alert_stand_on_the_timeline() -> None:
+    """Its runbooks and what the policy names as links, each once; without any nothing is said."""
+    address = "https://r.example"
+    _, facts = raised(Origin(alerts=[an_alert(runbooks=[address], links=[address, "https://d.x"])]))
+    assert facts[1].data()["links"] == [address, "https://d.x"]
+    assert "links" not in raised(Origin(alerts=[an_alert()]))[1][1].data()
 
 
 # A declaration as it arrives.

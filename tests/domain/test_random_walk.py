@@ -58,6 +58,13 @@ COMMAND = st.sampled_from([n for n in BODIES if n not in RARE] * 2 + sorted(RARE
 ALERT = st.tuples(
     st.just("alert"), st.sampled_from(["cpu", "disk"]), st.booleans(), st.none() | SEVERITIES
 )
+WORD = st.tuples(
+    st.just("word"),
+    st.sampled_from(["cpu", "disk"]),
+    st.sampled_from(["acknowledged", "noted", "changed", "firing"]),
+    PEOPLE | st.just("somebody else"),
+)
+"""What senders say beside that an alert fires; firing: so soon that the desk wants it reopened."""
 TIME = st.tuples(
     st.sampled_from(["wait", "wait", "outage"]), st.sampled_from([0, 1, 5, 6, 16, 45, 200])
 )
@@ -73,7 +80,7 @@ RECEIPT = st.tuples(
 EMPTY = st.tuples(
     st.just("empty"), st.sampled_from(["schedule:payments", "team:payments", "catch_all"])
 )
-STEPS = st.lists(st.one_of(COMMAND, TIME, ALERT, BREAKAGE, EMPTY, RECEIPT), max_size=14)
+STEPS = st.lists(st.one_of(COMMAND, TIME, ALERT, WORD, BREAKAGE, EMPTY, RECEIPT), max_size=14)
 
 PLANS = st.sampled_from(
     [
@@ -94,7 +101,10 @@ CONTACTS = st.sampled_from(
     ]
 )
 AWAITS = st.sampled_from([set(), {("alice", "sms"), ("bob", "sms"), ("carol", "email")}])
-WATCHED = Limits(sign_of_life=SignOfLife(remind_after=minutes(20), unacknowledge_after=minutes(10)))
+WATCHED = Limits(
+    sign_of_life=SignOfLife(remind_after=minutes(20), unacknowledge_after=minutes(10)),
+    close_inactive=timedelta(days=1),
+)
 
 
 def take(story: Story, step: tuple[Any, ...]) -> None:
@@ -107,6 +117,8 @@ def take(story: Story, step: tuple[Any, ...]) -> None:
             story.alert(
                 (cleared if is_clear else an_alert)(key=key, severity=severity, at=story.now)
             )
+        case ("word", key, status, by):
+            story.alert(an_alert(key=key, status=status, by=by, at=story.now), reopens="again")
         case ("wait", length):
             story.wait(minutes(length))
         case ("outage", length):

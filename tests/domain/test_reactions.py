@@ -41,6 +41,14 @@ def paged(*facts: Fact) -> Incident:
     return incident
 
 
+def held() -> Incident:
+    """An incident whose page waits for the end of another."""
+    incident = an_incident()
+    cause = {"cause": "database-1", "service": "database", "severity": "SEV1", "why": "w"}
+    incident.record(f.HeldForCause(run="p1", **cause), T0)
+    return incident
+
+
 def published(audience: Audience, variant: str = "initial") -> f.UpdatePublished:
     return f.UpdatePublished(audience=audience, text="t", by="alice", variant=variant)
 
@@ -143,6 +151,13 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("alert partly cleared", fixing, f.AlertPartlyCleared(key="k", remaining=1), []),
     ("alert cleared", fixing, f.AlertCleared(key="k"), ["remind"]),
     ("alert cleared, nobody in charge", an_incident, f.AlertCleared(key="k"), []),
+    ("alerts folded", fixing, f.AlertsFolded(count=37, reason="same service"), []),
+    ("raised apart", an_incident, f.RaisedApart(reason="checkout-3: 10 min window over"), []),
+    ("alert acknowledged at its sender", an_incident, f.AlertAcknowledged(
+        key="k", by="somebody", integration="pd"), []),
+    ("change noted", an_incident, f.ChangeNoted(
+        summary="s", changed_at=T0, integration="pd", before_seconds=60), []),
+    ("paged while Tocsin was away", an_incident, f.PagedWhileAway(text="t"), []),
     ("alert unreadable", fixing, f.AlertUnreadable(note="n"), []),
     ("resolved", fixing, RESOLVED, ["settle", "compose_update", "start_postmortem"]),
     ("resolved, outside told", lambda: fixing(EXTERNAL), RESOLVED,
@@ -168,6 +183,22 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
         window="m1", reason="r", until=T0, run="p1"), []),
     ("maintenance ended", an_incident, f.MaintenanceEnded(window="m1", run="p1"), []),
     ("windows told", an_incident, f.WindowsTold(windows=[]), []),
+    ("held for its likely cause", an_incident, f.HeldForCause(
+        run="p1", cause="database-1", service="database", severity="SEV1", why="w"), ["tell_cause"]),
+    ("cause to be checked", held, f.CauseCheckDue(run="p1"), ["check_cause"]),
+    ("cause to be checked, nothing is held", an_incident, f.CauseCheckDue(run="p1"), []),
+    ("cause still open", held, f.CauseStillOpen(severity="SEV1"), []),
+    ("cause ended", held, f.CauseEnded(run="p1", cause="database-1", reason="r", pages=True), []),
+    ("dependent held", an_incident, f.DependentCollected(incident="search-1", service="search"), []),
+    ("dependent that was there first", an_incident, f.DependentCollected(
+        incident="search-1", service="search", held=False), ["tell_dependents"]),
+    ("resolved, others wait for it", lambda: fixing(f.DependentCollected(
+        incident="search-1", service="search")), RESOLVED,
+     ["settle", "tell_dependents", "compose_update", "start_postmortem"]),
+    ("cancelled, others wait for it", lambda: fixing(f.DependentCollected(
+        incident="search-1", service="search")), f.Cancelled(reason="r"),
+     ["settle", "tell_dependents"]),
+    ("storm ended", an_incident, f.StormEnded(), []),
     ("alert cleared, resolves", fixing, f.AlertCleared(key="k", resolves=True), []),
     ("linked", fixing, f.Linked(target="t", kind="ticket"), []),
 ]  # fmt: skip

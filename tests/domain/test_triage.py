@@ -7,15 +7,14 @@ from datetime import timedelta
 import pytest
 
 from domain.alert import AlertBatch
+from domain.open_ref import KEYS_KEPT, OpenRef
 from domain.triage import (
-    KEYS_KEPT,
     SETTLED_KEPT,
     Decision,
     DeskState,
     Fold,
     Ignore,
     Join,
-    OpenRef,
     Raise,
     decide,
 )
@@ -34,24 +33,43 @@ def a_desk(*refs: OpenRef) -> DeskState:
     return DeskState(service="checkout", next_number=9, open={ref.id: ref for ref in refs})
 
 
+KEY, SERVICE = "same key", "same service"
+
+
 @pytest.mark.parametrize(
     ("refs", "fold", "decision"),
     [
         ([], "service", Raise()),
         ([], "key", Raise()),
-        ([a_ref(1)], "service", Join(incident="checkout-1")),
-        ([a_ref(1)], "key", Raise()),
-        ([a_ref(1, "cpu")], "key", Join(incident="checkout-1")),
+        ([a_ref(1)], "service", Join(incident="checkout-1", reason=SERVICE)),
+        ([a_ref(1)], "key", Raise(apart="checkout-1: another key")),
+        ([a_ref(1, "cpu")], "key", Join(incident="checkout-1", reason=KEY)),
         (
             [a_ref(1, "disk"), a_ref(2, "cpu", priority="P3")],
             "service",
-            Join(incident="checkout-2"),
+            Join(incident="checkout-2", reason=KEY),
         ),
-        ([a_ref(1, "disk"), a_ref(2, "cpu")], "key", Join(incident="checkout-2")),
-        ([a_ref(1, priority="P2"), a_ref(2)], "service", Join(incident="checkout-2")),
-        ([a_ref(1, severity="SEV2"), a_ref(2)], "service", Join(incident="checkout-2")),
-        ([a_ref(2), a_ref(1)], "service", Join(incident="checkout-1")),
-        ([a_ref(2, "cpu"), a_ref(1, "cpu", priority="P4")], "key", Join(incident="checkout-2")),
+        (
+            [a_ref(1, "disk"), a_ref(2, "cpu")],
+            "key",
+            Join(incident="checkout-2", reason=KEY),
+        ),
+        (
+            [a_ref(1, priority="P2"), a_ref(2)],
+            "service",
+            Join(incident="checkout-2", reason=SERVICE),
+        ),
+        (
+            [a_ref(1, severity="SEV2"), a_ref(2)],
+            "service",
+            Join(incident="checkout-2", reason=SERVICE),
+        ),
+        ([a_ref(2), a_ref(1)], "service", Join(incident="checkout-1", reason=SERVICE)),
+        (
+            [a_ref(2, "cpu"), a_ref(1, "cpu", priority="P4")],
+            "key",
+            Join(incident="checkout-2", reason=KEY),
+        ),
     ],
 )
 def test_where_a_firing_alert_goes(refs: list[OpenRef], fold: Fold, decision: Decision) -> None:
@@ -64,9 +82,8 @@ def test_an_alert_that_is_over_when_it_arrives_raises_nothing(fold: Fold) -> Non
     """It goes to the incident that holds its key, and otherwise nowhere."""
     assert decide(a_desk(), cleared(), fold) == Ignore()
     assert decide(a_desk(a_ref(1, "disk")), cleared(), fold) == Ignore()
-    assert decide(a_desk(a_ref(1, "disk"), a_ref(2, "cpu")), cleared(), fold) == Join(
-        incident="checkout-2"
-    )
+    desk = a_desk(a_ref(1, "disk"), a_ref(2, "cpu"))
+    assert decide(desk, cleared(), fold) == Join(incident="checkout-2", reason=KEY)
 
 
 def test_the_all_clear_finds_an_incident_whose_keys_the_desk_has_forgotten() -> None:
@@ -105,7 +122,7 @@ def test_settled_may_come_early() -> None:
 def test_settled_may_come_late() -> None:
     """Alerts join what is resolved by now; it gives them back, and then they are decided anew."""
     desk = a_desk(a_ref(1, "cpu"))
-    assert decide(desk, an_alert(), "service") == Join(incident="checkout-1")
+    assert decide(desk, an_alert(), "service") == Join(incident="checkout-1", reason=KEY)
     desk.settle("checkout-1", [])
     assert decide(desk, an_alert(), "service") == Raise(related="checkout-1")
 
@@ -116,8 +133,8 @@ def test_a_reopened_incident_takes_alerts_again_and_knows_its_keys() -> None:
     desk.settle("checkout-1", [])
     desk.reopen(a_ref(1, "disk"))
     assert desk.settled == {}
-    assert decide(desk, an_alert(), "key") == Join(incident="checkout-1")
-    assert decide(desk, an_alert(key="disk"), "key") == Join(incident="checkout-1")
+    for key in ("cpu", "disk"):
+        assert decide(desk, an_alert(key=key), "key") == Join(incident="checkout-1", reason=KEY)
     desk.reopen(a_ref(1))
     assert desk.open["checkout-1"].keys == ["cpu", "disk"]
 
@@ -174,8 +191,8 @@ def test_a_desk_travels_whole() -> None:
 WAIT = timedelta(seconds=0.25)
 
 
-def test_a_mere_repeat_may_wait_a_moment_and_nothing_else_may() -> None:
-    """Held back is only what an incident heard the same, a moment ago; news goes at once."""
+def test_what_pages_nobody_may_wait_a_moment_and_nothing_else_may() -> None:
+    """Repeats and new alerts that are no worse go together; what is worse, or clears, goes at once."""
     ref, first = a_ref(1), an_alert(key="cpu", severity="SEV2")
     assert not ref.may_wait([first], T0, WAIT)  # it heard nothing yet
     ref.take_waiting(AlertBatch(key="b1", alerts=[first]), T0)
@@ -183,7 +200,9 @@ def test_a_mere_repeat_may_wait_a_moment_and_nothing_else_may() -> None:
     assert ref.may_wait([an_alert(key="cpu", severity="SEV2")], soon, WAIT)
     assert not ref.may_wait([an_alert(key="cpu", severity="SEV2")], T0 + WAIT, WAIT)
     assert not ref.may_wait([an_alert(key="cpu", severity="SEV1")], soon, WAIT)
-    assert not ref.may_wait([an_alert(key="disk", severity="SEV2")], soon, WAIT)
+    assert ref.may_wait([an_alert(key="disk", severity=ref.severity)], soon, WAIT)
+    assert not ref.may_wait([an_alert(key="disk", severity="SEV3")], soon, WAIT)
+    assert not ref.may_wait([an_alert(key="disk", severity=None)], soon, WAIT)
     assert not ref.may_wait([cleared(key="cpu", severity="SEV2")], soon, WAIT)
     odd = an_alert(key="cpu", severity="SEV2").model_copy(update={"notes": ["unread"]})
     assert not ref.may_wait([odd], soon, WAIT)

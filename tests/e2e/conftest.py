@@ -11,6 +11,11 @@ from tests.system import System, a_policy, a_system
 LADDERS = {
     "checkout": [("ann", "0s"), ("bob", "10m")],
     "search": [("cyd", "0s"), ("bob", "10m")],
+    "billing": [("dot", "0s"), ("bob", "10m")],
+}
+KEYS = {
+    "PD_KEY": "0123456789abcdef0123456789abcdef",
+    "GENIE_KEY": "f1e2d3c4-0000-4000-8000-000000000001",
 }
 
 
@@ -22,6 +27,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         folder / "policy.yaml",
         LADDERS,
         processes={"default": {"external": "auto"}},
+        integrations={
+            "pd": {"format": "pagerduty", "key": "env:PD_KEY"},
+            "genie": {"format": "opsgenie", "key": "env:GENIE_KEY"},
+        },
         severities={
             level: {
                 "major": True,
@@ -32,5 +41,5 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             for level in ("SEV1", "SEV2")
         },
     )
-    with a_system(folder, policy) as running:
+    with a_system(folder, policy, **KEYS) as running:
         yield running

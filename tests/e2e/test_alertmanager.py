@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from starter.processes import free_port
+from tests.e2e.conftest import KEYS
 from tests.system import System, environment, eventually, never
 
 PROGRAM = shutil.which("prometheus-alertmanager")
@@ -54,15 +57,15 @@ class Alertmanager:
         ]
         self._http.post("/api/v2/alerts", json=alerts).raise_for_status()
 
-    def notifications(self, *, failed: bool = False) -> int:
-        """How many webhooks it has sent, or how many of them were not taken."""
+    def notifications(self, *, failed: bool = False, by: str = "webhook") -> int:
+        """How many it has sent by one kind of receiver, or how many of them were not taken."""
         name = (
             "alertmanager_notifications_failed_total"
             if failed
             else ("alertmanager_notifications_total")
         )
         text = self._http.get("/metrics").text
-        found = re.findall(rf'^{name}\{{integration="webhook"[^}}]*\}} (\d+)$', text, re.MULTILINE)
+        found = re.findall(rf'^{name}\{{integration="{by}"[^}}]*\}} (\d+)$', text, re.MULTILINE)
         return sum(map(int, found))
 
     def close(self) -> None:
@@ -74,6 +77,40 @@ def alertmanager(
     system: System, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Alertmanager]:
     """One that groups by service, repeats every second and sends to Tocsin with its token."""
+    with an_alertmanager(tmp_path_factory, {"webhook_configs": [webhook(system)]}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def everywhere(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+    """One that sends by its webhook and by its receivers of PagerDuty and Opsgenie.
+
+    But for addresses and keys they are as Alertmanager has them.
+    """
+    receivers = {
+        "webhook_configs": [webhook(system)],
+        "pagerduty_configs": [
+            {"routing_key": KEYS["PD_KEY"], "url": f"{system.api_url}/v2/enqueue"}
+        ],
+        "opsgenie_configs": [{"api_key": KEYS["GENIE_KEY"], "api_url": f"{system.api_url}/"}],
+    }
+    with an_alertmanager(tmp_path_factory, receivers) as running:
+        yield running
+
+
+def webhook(system: System) -> dict[str, Any]:
+    return {
+        "url": f"{system.api_url}/hooks/alertmanager",
+        "send_resolved": True,
+        "http_config": {"authorization": {"credentials": system.ready["token"]}},
+    }
+
+
+@contextmanager
+def an_alertmanager(
+    tmp_path_factory: pytest.TempPathFactory, receivers: dict[str, Any]
+) -> Iterator[Alertmanager]:
+    """One that groups by service and repeats every second."""
     folder = tmp_path_factory.mktemp("alertmanager")
     config = {
         "route": {
@@ -83,18 +120,7 @@ def alertmanager(
             "group_interval": "500ms",
             "repeat_interval": "1s",
         },
-        "receivers": [
-            {
-                "name": "tocsin",
-                "webhook_configs": [
-                    {
-                        "url": f"{system.api_url}/hooks/alertmanager",
-                        "send_resolved": True,
-                        "http_config": {"authorization": {"credentials": system.ready["token"]}},
-                    }
-                ],
-            }
-        ],
+        "receivers": [{"name": "tocsin", **receivers}],
     }
     (folder / "alertmanager.yml").write_text(json.dumps(config))
     port = free_port()
@@ -165,3 +191,30 @@ def test_alert_that_fires_after_resolution_is_a_new_incident(
     ]
     alertmanager.post("search", "web-1", ends_at=datetime.now(UTC))
     eventually(lambda: system.facts(new["id"], "alert_cleared"), 10, "the end")
+
+
+def test_every_receiver_of_alertmanager_at_once(system: System, everywhere: Alertmanager) -> None:
+    """One group by webhook, PagerDuty and Opsgenie: one incident, one page, every key cleared at the end."""
+    everywhere.post("billing", "web-1", "web-2")
+    (row,) = eventually(lambda: system.incidents("billing"), 10, "an incident")
+    incident = row["id"]
+    eventually(lambda: system.view(incident)["firing_count"] == 4, 15, "all four keys")
+    kinds = ("webhook", "pagerduty", "opsgenie")
+    sent = {kind: everywhere.notifications(by=kind) for kind in kinds}
+    eventually(
+        lambda: all(everywhere.notifications(by=kind) > sent[kind] + 1 for kind in kinds),
+        15,
+        "repeats",
+    )
+    assert system.view(incident)["severity"] == "SEV1"
+    assert system.view(incident)["firing_count"] == 4
+
+    everywhere.post("billing", "web-1", "web-2", ends_at=datetime.now(UTC))
+    eventually(lambda: system.facts(incident, "alert_cleared"), 15, "the end of the last one")
+    assert system.view(incident)["firing_count"] == 0
+    assert len(system.facts(incident, "alert_partly_cleared")) == 3
+    assert [everywhere.notifications(by=kind, failed=True) for kind in kinds] == [0, 0, 0]
+    never(lambda: len(system.outbox(incident, "page")) > 1, 1.0)
+    assert len(system.outbox(incident, "page")) == 1
+    assert len(system.incidents("billing")) == 1
+    assert system.ok("GET", "/api/v1/intake/refused")["count"] == 0

@@ -108,15 +108,19 @@ def test_escalations_due_while_temporal_is_dead_page_the_step_due_now_once_and_l
     assert set(writer.answered) <= set(noted_texts), "an answered note is lost"
 
 
-def test_intake_refuses_what_temporal_cannot_keep(system: System) -> None:
-    """With Temporal standing still senders are told to come again, and the API itself is well."""
+def test_intake_keeps_what_temporal_cannot_take(system: System) -> None:
+    """With Temporal standing still alerts are taken to the journal and people's own writes refused; the API
+    itself is well."""
     with system.frozen("temporal"):
-        refused = system.alert("intake", "k1")
+        assert system.alert("intake", "k1").status_code == 202
+        body = {"service": "intake", "severity": "SEV1", "summary": "Cards are refused"}
+        refused = system.call("POST", "/api/v1/incidents", body)
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) > 0
         assert refused.headers["Content-Type"].startswith("application/problem+json")
         assert system.call("GET", "/readyz").status_code == 503
         assert system.call("GET", "/livez").status_code == 200
     eventually(lambda: system.call("GET", "/readyz").status_code == 200, 10, "readiness")
-    eventually(lambda: system.alert("intake", "k1").status_code == 202, 10, "intake")
-    assert len(eventually(lambda: system.incidents("intake", "open"), 5)) == 1
+    eventually(lambda: system.incidents("intake", "open"), 10, "the incident")
+    assert system.alert("intake", "k1").status_code == 202
+    assert len(system.incidents("intake", "all")) == 1

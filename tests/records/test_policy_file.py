@@ -106,6 +106,23 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     assert str(problems[0]).startswith(f"{tmp_path}/policy.yaml:11: teams.shop.members.1: unknown")
 
 
+def test_an_expression_that_is_none_has_its_line(tmp_path: Path) -> None:
+    """JMESPath of a generic integration is read with the policy, not when the first alert comes."""
+    text = (
+        "integrations:\n"
+        "  own:\n"
+        "    format: generic\n"
+        "    key: env:K\n"
+        "    fields:\n"
+        "      summary: title.text || 'no title'\n"
+        "      service: '[app'\n"
+    )
+    (found,) = mistakes(tmp_path, PEOPLE + text)
+    assert found.where == "integrations.own.fields.service"
+    assert found.line == (PEOPLE + text).count("\n")
+    assert "JMESPath" in found.detail
+
+
 def test_a_warning_has_its_line_too(tmp_path: Path) -> None:
     """What is unwise is told with file and line and stops nothing."""
     loaded = read(tmp_path, PEOPLE + "services:\n  lonely:\n    tier: 2\n")

@@ -17,9 +17,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from domain.reporting import Report, Said, report_id
+from records.reporters import Reporters
 from tests.replay.paging_stories import PAGING_STORIES
 from tests.replay.stage import Stage
-from tests.world import World, an_alert
+from tests.replay.triage_stories import TRIAGE_STORIES
+from tests.world import EXAMPLE, World, an_alert
+from workflows import contract
 
 HERE = Path(__file__).parent
 NOT_KEPT = (
@@ -140,13 +144,85 @@ async def folding(world: World) -> dict[str, tuple[str, int]]:
     }
 
 
+async def reported(world: World) -> dict[str, tuple[str, int]]:
+    """A report waits, is reminded of, becomes an incident, and its end is told."""
+    ref = "R-7K3M9QX2"
+    said = Said(service="checkout", summary="I cannot pay", has_address=True)
+    Reporters(world.data).keep(ref, "kim@example.com")
+    await world.client.start_workflow(
+        contract.REPORT,
+        contract.ReportInput(report=Report(ref=ref, said=said, received_at=await world.now())),
+        id=report_id(ref),
+        task_queue=contract.TASK_QUEUE,
+    )
+    await world.eventually(lambda: len(world.outbox("report")) >= 2)
+    await world.skip(timedelta(minutes=16))
+    incident = await world.declare("Cards are refused")
+    handle = world.handle(report_id(ref))
+    await handle.execute_update("decide", {"actor": "alice", "incident": incident})
+    await world.command(incident, "cancel", "alice", reason="false alarm")
+    await world.skip(timedelta(minutes=5))
+    await _ended(world, report_id(ref))
+    return {"report-confirmed": (report_id(ref), 0)}
+
+
+async def held_for_cause(world: World) -> dict[str, tuple[str, int]]:
+    """The database is down: checkout and search wait; one is asked about, and pages at the end."""
+    for service in ("database", "checkout", "search"):
+        await world.report(an_alert(f"{service}-down", service=service), service=service)
+        await world.eventually(lambda one=service: _has(world, f"{one}-1", "raised"))
+        await world.eventually(lambda: world.outbox("page"))
+    await world.eventually(lambda: world.facts("database-1", "dependent_collected"))
+    await world.skip(timedelta(minutes=6), timedelta(minutes=1))
+    cleared = an_alert("search-down", service="search", status="resolved")
+    await world.report(cleared, service="search")
+    await world.eventually(lambda: world.facts("search-1", "alert_cleared"))
+    await world.command("database-1", "resolve", "carol", summary="failed over")
+    await world.eventually(lambda: world.facts("checkout-1", "page_sent"))
+    await world.eventually(lambda: world.facts("search-1", "cause_ended"))
+    return {
+        "incident-held-for-cause": ("checkout-1", 0),
+        "incident-with-dependents": ("database-1", 0),
+    }
+
+
+async def a_storm(world: World) -> dict[str, tuple[str, int]]:
+    """Past the limit: folded, cleared in part, resolved, and what still fires comes back to its desk."""
+    services = ("checkout", "search", "database")
+    for service in services:
+        await world.report(an_alert(f"{service}-down", service=service), service=service)
+    await world.eventually(lambda: _has(world, "unknown-1", "raised"))
+
+    async def folded() -> bool:
+        return len(await world.facts("unknown-1", "alert_folded")) == 2
+
+    await world.eventually(folded)
+    folded_services = [one for one in services if not await world.status(f"{one}-1")]
+    await world.command("unknown-1", "resolve", "carol", summary="the network is back")
+    await world.eventually(lambda: _has(world, "unknown-2", "raised"))
+    await world.skip(timedelta(minutes=20), timedelta(minutes=1))
+    return {
+        "storm-of-an-integration": ("storm/prometheus", 0),
+        "storm-incident": ("unknown-1", 0),
+        "desk-in-a-storm": (f"desk/{folded_services[0]}", 0),
+    }
+
+
 STORIES: dict[Story, Stage] = {
     closed_with_postmortem: Stage(),
     escalated_and_exhausted: Stage(),
     cancelled: Stage(),
     rolled_over: Stage(limits={"incident": 70}),
     folding: Stage(limits={"desk": 40}),
+    held_for_cause: Stage(),
+    a_storm: Stage(
+        policy=EXAMPLE.read_text(encoding="utf-8")
+        .replace("limits: {", "limits: {storm: 1, ")
+        .replace("depends_on: [database]", "depends_on: []")
+    ),
+    reported: Stage(),
     **PAGING_STORIES,
+    **TRIAGE_STORIES,
 }
 """Each with where it is played."""
 
@@ -171,6 +247,15 @@ PATHS = (
     "heartbeat-late-and-back",
     "roster-changed",
     "roster-after-rolling",
+    "report-confirmed",
+    "desk-grouping",
+    "desk-grouping-after-rolling",
+    "incident-flapping",
+    "incident-held-for-cause",
+    "incident-with-dependents",
+    "storm-of-an-integration",
+    "storm-incident",
+    "desk-in-a-storm",
     "incident-cancelling-timers",
 )
 """The last one no story makes any more: its run cancelled timers that were about to fire, see

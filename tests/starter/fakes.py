@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.commands import COMMANDS
 from domain.commands.base import check_request, parse_body
@@ -15,8 +18,10 @@ from domain.maintaining import ADD, REMOVE, MadeWindows, parse_maintenance
 from domain.policy.model import Policy
 from domain.policy.slice import slice_for
 from domain.raising import Origin, raise_incident
+from domain.reporting import Decision, Report
 from domain.timeline import Entry
 from starter.temporal_link import RefusedError, WorkflowGoneError
+from workflows.contract import ReportInput
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -27,6 +32,37 @@ def refused(error: IncidentError) -> RefusedError:
     if isinstance(error, TransitionError):
         details |= {"status": error.status, "allowed": error.allowed}
     return RefusedError(type(error).__name__, str(error), details)
+
+
+class FakeClient:
+    """What reports use of Temporal's own client."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, Report] = {}
+        self.error: Exception | None = None
+
+    async def start_workflow(self, name: str, start: ReportInput, **options: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        if options["id"] in self.reports:
+            raise WorkflowAlreadyStartedError(options["id"], name)
+        self.reports[options["id"]] = start.report.model_copy(deep=True)
+
+    async def list_workflows(self, query: str, limit: int) -> AsyncIterator[FakeRow]:
+        if self.error is not None:
+            raise self.error
+        for report in list(self.reports.values()):
+            yield FakeRow(report)
+
+
+class FakeRow:
+    """A row of Temporal's list."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    async def memo(self) -> dict[str, Any]:
+        return {"report": self._report.view()}
 
 
 class FakeTemporal:
@@ -46,6 +82,7 @@ class FakeTemporal:
         self.roster: Any = None
         """A `FakeRoster`, where a test needs one."""
         self.windows: dict[str, MadeWindows] = {}
+        self.client = FakeClient()
         self.monitors: dict[str, Heartbeat] = {}
         self.update_error: Exception | None = None
         self.signal_error: Exception | None = None
@@ -69,6 +106,10 @@ class FakeTemporal:
         self.updates.append((workflow_id, name, body, key))
         if self.update_error is not None:
             raise self.update_error
+        if workflow_id in self.client.reports:
+            report = self.client.reports[workflow_id]
+            report.decide(Decision.model_validate(body), NOW)
+            return report.view()
         if workflow_id in self.postmortems:
             view = self.postmortems[workflow_id]
             view["version"] += 1
@@ -162,6 +203,8 @@ class FakeTemporal:
             return {"maintenance": [one.model_dump(mode="json") for one in windows]}
         if kind == "heartbeat" and of in self.monitors:
             return self.monitors[of].view()
+        if workflow_id in self.client.reports:
+            return self.client.reports[workflow_id].view()
         if workflow_id in self.postmortems:
             return dict(self.postmortems[workflow_id])
         incident = self._incident(workflow_id)

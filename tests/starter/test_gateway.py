@@ -9,6 +9,7 @@ import pytest
 
 from domain.alert import Alert
 from domain.errors import TransitionError
+from domain.grouping import rule_of
 from domain.recording import RecordBatch
 from domain.timeline import Entry
 from records.database import RecordsUnavailableError
@@ -16,6 +17,7 @@ from starter.gateway import Accepted, Answered, Gateway, NoSuchIncidentError, is
 from starter.records_access import RecordsAccess
 from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, RefusedError
 from tests.starter.fakes import NOW, FakeTemporal
+from workflows.contract import ReportBatch
 
 DECLARED = {"service": "checkout", "severity": "SEV1", "summary": "Cards", "actor": "operator"}
 AWAY = GatewayUnavailableError("Temporal is away")
@@ -219,6 +221,25 @@ async def test_report_is_one_batch(gateway, temporal):
         2,
     )
     assert body["key"]
+
+
+async def test_a_report_carries_the_services_rule(gateway, temporal, monkeypatch):
+    """The front knows the policy, the desk does not: grouping and flapping ride with the alerts."""
+    rule = {"grouping": {"window": "10m", "labels": ["cluster"]}, "reopen_within": "15m"}
+    version, policy = gateway.policies.current()
+    raw = policy.model_dump(mode="json", by_alias=True)
+    raw["services"]["checkout"] |= rule
+    changed = type(policy).model_validate(raw)
+    monkeypatch.setattr(gateway.policies, "current", lambda: (version, changed))
+    alert = Alert(
+        id="1", key="k", status="firing", integration="test", service="checkout", summary="x",
+        received_at=NOW,
+    )  # fmt: skip
+    await gateway.report("checkout", [alert])
+    (_, _, body) = temporal.signals[0]
+    sent = ReportBatch.model_validate(body).rule
+    assert sent == rule_of(changed.service("checkout"))
+    assert sent.grouping is not None
 
 
 async def test_postmortem(gateway, incident_id, temporal):

@@ -59,10 +59,13 @@ def test_every_folder_has_all_its_files() -> None:
         "operator",
         "page",
         "page_bundle",
+        "page_directly",
         "page_update",
         "postmortem_notice",
         "rank_notice",
         "reminder",
+        "report_answer",
+        "report_notice",
         "role",
         "test_page",
     ]

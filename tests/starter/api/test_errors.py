@@ -149,7 +149,7 @@ def test_our_own_mistake(app, gateway, monkeypatch):
         raise KeyError("a secret")
 
     monkeypatch.setattr(gateway, "incident", broken)
-    headers = {"Authorization": f"Bearer {app.state.services.token}"}
+    headers = {"Authorization": f"Bearer {app.state.services.token.get_secret_value()}"}
     with TestClient(app, headers=headers) as client:
         body = is_problem(client.get(f"{API}/checkout-1"), 500, "internal")
     assert "secret" not in str(body)

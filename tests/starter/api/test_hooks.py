@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -75,13 +76,34 @@ def test_too_large(stranger, temporal):
     assert alert["service"] == "unknown"
 
 
-def test_temporal_away(stranger, temporal):
-    """503 with when to come back: nothing was kept."""
+def test_temporal_away(stranger, temporal, app):
+    """202, for the journal keeps it, the oversized one too; all of it is delivered when Temporal is back."""
     temporal.signal_error = GatewayUnavailableError("away")
+    assert stranger.post(HOOK, json=GROUP, headers=AUTH).status_code == 202
+    assert stranger.post(HOOK, content=b"x" * 1_100_000, headers=AUTH).status_code == 413
+    assert temporal.signals == []
+    assert "alerts wait for Temporal" in stranger.get("/readyz?verbose").text
+    assert "tocsin_journal_waiting 3.0" in stranger.get("/metrics").text
+    temporal.signal_error = None
+    deadline = time.monotonic() + 5
+    while not app.state.services.durable.journal.is_empty():
+        assert time.monotonic() < deadline, "not drained"
+        time.sleep(0.01)
+    assert sorted(desk for desk, _, _ in temporal.signals) == ["desk/checkout", "desk/unknown"]
+    assert len(temporal.alerts()) == 3
+
+
+def test_neither_temporal_nor_the_journal_takes_it(stranger, temporal, tmp_path):
+    """503 with when to come back: nothing was kept. It heals by itself."""
+    temporal.signal_error = GatewayUnavailableError("away")
+    (tmp_path / "journal").write_text("a file where the folder should be")
     for body in (json.dumps(GROUP).encode(), b"x" * 1_100_000):
         answer = stranger.post(HOOK, content=body, headers=AUTH)
         assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["retry-after"]
+    (tmp_path / "journal").unlink()
+    assert stranger.post(HOOK, json=GROUP, headers=AUTH).status_code == 202
     temporal.signal_error = None
     assert stranger.post(HOOK, json=GROUP, headers=AUTH).status_code == 202
 

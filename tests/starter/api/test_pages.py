@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from domain.facts import AlertFolded
 from starter.temporal_link import NotAnsweredError
 
 API = "/api/v1/incidents"
@@ -53,6 +54,19 @@ def test_texts_are_escaped(api, stranger, link):
         page = stranger.get(url).text
         assert "<script" not in page
         assert "&lt;script&gt;" in page
+
+
+def test_addresses_of_alerts_can_be_followed(stranger, temporal, link):
+    """Where an alert came from, its runbooks and links; what is no address of the web is no link."""
+    evil = "javascript:alert(1)"
+    fact = AlertFolded(
+        key="k", severity="SEV1", summary="s", link="https://g.example", links=["https://r.x", evil]
+    )
+    temporal._record(temporal.incidents["checkout-1"], [fact], "tocsin")
+    page = stranger.get(link).text
+    for address in ("https://g.example", "https://r.x"):
+        assert f'<a href="{address}" rel="noopener noreferrer">{address}</a>' in page
+    assert evil not in page
 
 
 def test_style_is_allowed_by_its_hash(stranger, link):

@@ -48,7 +48,7 @@ def start(environ: dict[str, str]) -> subprocess.Popen[str]:
 
 
 def test_it_serves_without_temporal_and_ends_in_order(environ):
-    """Reads and health answer, writes are 503, an open stream ends, and the exit code is 0."""
+    """Reads and health answer, alerts are kept, people's writes are 503, and it ends with exit code 0."""
     url = f"http://127.0.0.1:{environ['TOCSIN_API_PORT']}"
     process = start(environ)
     try:
@@ -62,7 +62,9 @@ def test_it_serves_without_temporal_and_ends_in_order(environ):
             token = (ROOT / environ["TOCSIN_DATA_DIR"] / "token").read_text().strip()
             client.headers["Authorization"] = f"Bearer {token}"
             assert client.get("/readyz").status_code == 503
-            assert client.post("/hooks/alertmanager", json={"alerts": [{}]}).status_code == 503
+            assert client.post("/hooks/alertmanager", json={"alerts": [{}]}).status_code == 202
+            body = {"service": "checkout", "severity": "SEV1", "summary": "Cards are refused"}
+            assert client.post("/api/v1/incidents", json=body).status_code == 503
             with client.stream("GET", "/api/v1/events") as stream:
                 lines = stream.iter_lines()
                 assert next(lines) == ": listening"

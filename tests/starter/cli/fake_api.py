@@ -113,6 +113,7 @@ class FakeApi:
     next_answer: tuple[int, Any] | None = None
     """Given to the next request whatever it is."""
     page_size: int = 200
+    refused: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     delay_seconds: float = 0.0
 
@@ -172,6 +173,8 @@ class FakeApi:
                         "late_since": ago(hours=1), "every": "1h", "grace": "1m",
                         "service": "checkout"}  # fmt: skip
                 return 200, {"heartbeats": [late]}
+            case ["intake", "refused"]:
+                return 200, {"count": len(self.refused), "refused": self.refused}
             case ["policy"]:
                 shown = {
                     "people": {"alice": {}, "bob": {}},
@@ -245,7 +248,11 @@ class FakeApi:
                 case ["policy", "reload"]:
                     return 200, {"version": "3f1d"}
                 case ["policy", "explain"]:
-                    return 200, {"service": "checkout", "rule": "label service"}
+                    return 200, {
+                        "integration": "prometheus",
+                        "format": "alertmanager",
+                        "alerts": [],
+                    }
                 case ["status-page", "publish"]:
                     return 200, {"files": 4}
         except IncidentError as error:

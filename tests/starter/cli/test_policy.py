@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from records.policy_file import read_policy
 from tests.starter.cli.conftest import Tocsin
 from tests.starter.cli.fake_api import FakeApi
 
@@ -59,6 +60,59 @@ def test_warnings_fail_unless_allowed(call: Tocsin, tmp_path: Path) -> None:
     assert all(one["warning"] for one in listed)
 
 
+SAMPLED = """\
+version: 1
+organisation: {name: Example}
+people:
+  alice: {name: Alice, contacts: [{channel: email, to: alice@example.com}]}
+teams: {payments: {members: [alice]}}
+services: {checkout: {team: payments}}
+integrations:
+  prometheus:
+    format: alertmanager
+    key: env:AM_KEY
+    rules: [{name: staging, when: {env: staging}, set: {severity: SEV3}}]
+    samples: [staging.json, sub/raw.http]
+"""
+SAMPLE = {"alerts": [{"labels": {"service": "checkout", "severity": "critical", "env": "staging"}}]}
+
+
+def test_check_shows_what_samples_become(call: Tocsin, tmp_path: Path) -> None:
+    """Of each alert of each sample: service, severity, priority, and what decided them."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "staging.json").write_text(json.dumps(SAMPLE))
+    (tmp_path / "sub" / "raw.http").write_bytes(b"Content-Type: text/plain\r\n\r\nnot json")
+    file = tmp_path / "policy.yaml"
+    file.write_text(SAMPLED)
+    result = call("policy", "check", str(file))
+    assert result.code == 0, result.err
+    _, row, broken = result.out.splitlines()
+    assert row.split()[:5] == ["prometheus", "staging.json", "checkout", "SEV3", "P3"]
+    assert "service: label service is 'checkout'; severity: rules[0] \"staging\"" in row
+    assert "not JSON" in broken
+    samples = json.loads(call("policy", "check", str(file), "-o", "json").out)["samples"]
+    assert samples[0]["alerts"][0]["severity"] == "SEV3"
+
+
+def test_a_sample_that_is_not_there(call: Tocsin, tmp_path: Path) -> None:
+    """A mistake with its line for whoever checks; what runs does without samples."""
+    (tmp_path / "staging.json").write_text("{}")
+    file = tmp_path / "policy.yaml"
+    file.write_text(SAMPLED)
+    result = call("policy", "check", str(file))
+    assert result.code == 2
+    assert result.out.startswith(f"{file}:12: integrations.prometheus.samples.1: 'sub/raw.http'")
+    assert read_policy(file).policy.integrations["prometheus"].samples
+
+
+def test_a_format_that_there_is_not(call: Tocsin, tmp_path: Path) -> None:
+    """The check knows the formats, without a running system."""
+    file = tmp_path / "policy.yaml"
+    file.write_text(SAMPLED.replace("alertmanager", "alertmanagr"))
+    result = call("policy", "check", str(file))
+    assert "unknown format 'alertmanagr'; did you mean alertmanager" in result.out
+
+
 def test_a_policy_that_is_not_there(call: Tocsin, tmp_path: Path) -> None:
     """A missing file is a mistake like any other."""
     result = call("policy", "check", str(tmp_path / "none.yaml"))
@@ -83,6 +137,32 @@ def test_doctor_where_all_is_well(tocsin: Tocsin, api: FakeApi) -> None:
     """The API answers and takes our token."""
     checks = json.loads(tocsin("doctor", "-o", "json").out)["checks"]
     assert {c["check"]: c["state"] for c in checks}["API"] == "ok"
+
+
+def test_doctor_shows_what_waits_on_disk(call: Tocsin, alone: Path) -> None:
+    """An API that is down has left alerts: no illness of this machine, and nothing to overlook."""
+    checks = {c["check"]: c for c in json.loads(call("doctor", "-o", "json").out)["checks"]}
+    assert checks["journal"]["state"] == "ok"
+    journal = alone / "journal"
+    journal.mkdir(parents=True)
+    (journal / "1.journal").write_bytes(b"x" * 1_500_000)
+    checks = {c["check"]: c for c in json.loads(call("doctor", "-o", "json").out)["checks"]}
+    assert checks["journal"]["state"] == "warning"
+    assert "1.4 MB of alerts wait" in checks["journal"]["detail"]
+
+
+def test_doctor_shows_what_intake_refused(tocsin: Tocsin, api: FakeApi) -> None:
+    """An alert may have been in what a known sender brought: the operator hears of it."""
+    row = {"at": "2026-11-24T12:00:00Z", "integration": "grafana", "format": "grafana",
+           "status": 401, "code": "forged", "why": "not signed"}  # fmt: skip
+    api.refused = [row]
+    checks = json.loads(tocsin("doctor", "-o", "json").out)["checks"]
+    (found,) = [check for check in checks if check["check"] == "intake"]
+    assert found["state"] == "warning"
+    assert "grafana (grafana): 401 not signed" in found["detail"]
+    api.refused = []
+    checks = json.loads(tocsin("doctor", "-o", "json").out)["checks"]
+    assert {check["check"]: check["state"] for check in checks}["intake"] == "ok"
 
 
 @pytest.mark.parametrize("broken", ["token", "policy"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -187,6 +188,54 @@ def test_explain_sends_the_payload(tocsin: Tocsin, api: FakeApi, tmp_path: objec
         out.write('{"alerts": []}')
     assert tocsin("policy", "explain", file, "--integration", "prometheus").code == 0
     assert api.requests[0].body == {"payload": {"alerts": []}, "integration": "prometheus"}
+
+
+def test_explain_sends_text_and_headers(
+    tocsin: Tocsin, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no JSON goes along as it is, with the format and the sender's headers."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a=1&b=2")))
+    header = "Content-Type: application/x-www-form-urlencoded"
+    assert tocsin("policy", "explain", "--format", "email", "-H", header).code == 0
+    assert api.requests[0].body == {
+        "text": "a=1&b=2",
+        "format": "email",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+    }
+
+
+def test_explain_says_what_decided_each_field(
+    tocsin: Tocsin, api: FakeApi, tmp_path: object
+) -> None:
+    """Field, value and reason, alert by alert, with the notes."""
+    decided = [{"field": "service", "value": "checkout", "by": 'rules[0] "staging"'}]
+    alert = {"status": "firing", "summary": "Slow", "decided": decided, "notes": ["odd"]}
+    found = {"integration": "prometheus", "format": "alertmanager", "alerts": [alert]}
+    api.next_answer = (200, found)
+    file = f"{tmp_path}/alert.json"
+    with open(file, "w") as out:  # noqa: PTH123
+        out.write("{}")
+    rows = tocsin("policy", "explain", file).out.splitlines()
+    assert rows[0] == "prometheus, format alertmanager"
+    assert rows[2] == "firing: Slow"
+    assert rows[4].split(maxsplit=2) == ["service", "checkout", 'rules[0] "staging"']
+    assert rows[5] == "note: odd"
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "says"),
+    [("", [], "is empty"), ("{}", ["--header", "nothing"], "is no header")],
+)
+def test_explain_refuses_what_it_cannot_send(
+    tocsin: Tocsin, api: FakeApi, tmp_path: object, content: str, option: list[str], says: str
+) -> None:
+    """A usage error that says what is wrong; nothing is asked."""
+    file = f"{tmp_path}/alert.json"
+    with open(file, "w") as out:  # noqa: PTH123
+        out.write(content)
+    result = tocsin("policy", "explain", file, *option)
+    assert (result.code, says in result.err) == (2, True)
+    assert api.requests == []
 
 
 def test_the_policy_in_force_is_named_by_its_hash(tocsin: Tocsin, api: FakeApi) -> None:

@@ -1,4 +1,4 @@
-"""Labels to service and severity; nothing that was sent gets lost."""
+"""A sender's labels as an alert; nothing that was sent gets lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.policy.intake import AlertMap
+from domain.alert import Alert, AlertStatus
+from domain.policy.intake import AlertMap, Integration
 from domain.policy.model import Policy
 from starter.intake.mapping import (
     MAX_RAW_BYTES,
@@ -26,65 +27,42 @@ def sender(policy: Policy = POLICY, **map_: object) -> Sender:
     return Sender("prometheus", policy, AT, AlertMap.model_validate(map_))
 
 
-@pytest.mark.parametrize(
-    ("word", "severity"),
-    [
-        *((word, "SEV1") for word in ("critical", "page", "fatal", "emergency", "CRITICAL")),
-        *((word, "SEV2") for word in ("error", "high", "major")),
-        *((word, "SEV3") for word in ("warning", "warn", "info", "low", "minor", "none", "debug")),
-        ("SEV2", "SEV2"),
-        ("sev3", "SEV3"),
-    ],
-)
-def test_words_for_severities(word, severity):
-    """Every word that senders use has its severity."""
-    assert sender().severity_of({"severity": word}) == (severity, [])
+def alert(sender: Sender, labels: dict[str, object], **details: object) -> Alert:
+    """A firing alert with these labels."""
+    fixed = {"key": "k", "status": AlertStatus.FIRING, "summary": "own", "raw": labels}
+    return sender.alert(labels, **(fixed | details))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "labels", [{}, {"severity": "purple"}, {"severity": None}, {"severity": []}]
-)
-def test_unknown_severity_is_the_default_with_a_note(labels):
-    """Missing or unreadable: the policy's default counts, and the timeline says so."""
-    severity, notes = sender().severity_of(labels)
-    assert severity is None
-    assert "SEV2" in notes[0]
+def test_an_integration_lends_its_rules():
+    """What rules and map decide stands in the alert, before what the format read."""
+    integration = Integration.model_validate(
+        {
+            "format": "alertmanager",
+            "key": "env:K",
+            "map": {"key": ["host"], "links": ["wiki"], "priority": {"label": "prio"}},
+            "rules": [{"set": {"service": "search", "type": "default", "summary": "mapped"}}],
+        }
+    )
+    labels = {"host": "web-1", "wiki": "https://w.example", "prio": "P4", "severity": "low"}
+    link = "https://own.example"
+    found = alert(Sender.of("x", integration, POLICY, AT), labels, links=[link], priority="P1")
+    assert (found.service, found.severity, found.priority) == ("search", "SEV3", "P4")
+    assert (found.type, found.summary, found.key) == ("default", "mapped", "web-1")
+    assert found.links == ["https://w.example", link]
+    assert (found.notes, found.raw) == ([], None)
 
 
-def test_policy_with_other_severities():
-    """`critical` is the worst severity, whatever the policy calls it."""
-    policy = Policy.model_validate({"severities": {"bad": {}, "worse": {}}})
-    assert sender(policy).severity_of({"severity": "critical"}) == ("bad", [])
-    assert sender(policy).severity_of({"severity": "debug"}) == ("worse", [])
+def test_without_rules_the_alert_is_the_senders_own():
+    """Key, summary, priority and type are those that the format read."""
+    found = alert(sender(), {"service": "checkout", "severity": "low"}, priority="P2")
+    assert (found.key, found.summary, found.priority, found.type) == ("k", "own", "P2", None)
 
 
-def test_map_of_severities():
-    """An integration may use another label, other words and another default."""
-    rule = {"label": "level", "values": {"boom": "SEV1"}, "default": "SEV3"}
-    mapped = sender(severity=rule)
-    assert mapped.severity_of({"level": "boom"}) == ("SEV1", [])
-    assert mapped.severity_of({"level": "error"}) == ("SEV2", [])
-    assert mapped.severity_of({"level": "purple"}) == ("SEV3", [])
-    assert mapped.severity_of({"severity": "critical"}) == ("SEV3", [])
-
-
-def test_service_by_label():
-    """A service of the policy is found; any other becomes `unknown` with the nearest named."""
-    assert sender().service_of({"service": "checkout"}) == ("checkout", [])
-    service, notes = sender().service_of({"service": "chekout"})
-    assert service == "unknown"
-    assert "checkout" in notes[0]
-    assert sender().service_of({})[0] == "unknown"
-    assert sender().service_of({"service": ["checkout"]})[0] == "unknown"
-
-
-def test_map_of_services():
-    """A map's default applies where the label is missing or names no service of the policy."""
-    rule = {"label": "app", "values": {"shop": "checkout"}, "default": "search"}
-    mapped = sender(service=rule)
-    assert mapped.service_of({"app": "shop"}) == ("checkout", [])
-    assert mapped.service_of({"app": "nope"}) == ("search", [])
-    assert mapped.service_of({}) == ("search", [])
+def test_what_could_not_be_used_is_kept_with_the_alert():
+    """The notes of mapping stand before the format's own, and the payload is kept as it came."""
+    found = alert(sender(), {"service": "nope", "severity": "low"}, notes=["odd"])
+    assert [note[:13] for note in found.notes] == ["label service", "odd"]
+    assert '"nope"' in (found.raw or "")
 
 
 def test_unreadable_alert_keeps_what_was_sent():
