@@ -63,9 +63,14 @@ class OpenRef(BaseModel):
         if self.handed_at is None or at - self.handed_at >= within:
             return False
         if self.storm:
-            # Only what is worse than anything said before cannot wait.
+            # What is worse than anything said before cannot wait, nor can somebody who has taken it.
             said = set(self.said.values())
-            return all(a.severity in said or a.status is not AlertStatus.FIRING for a in alerts)
+            return all(
+                alert.severity in said
+                if alert.status is AlertStatus.FIRING
+                else alert.status is not AlertStatus.ACKNOWLEDGED
+                for alert in alerts
+            )
         return all(
             alert.status is AlertStatus.FIRING
             and not alert.notes

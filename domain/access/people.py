@@ -29,7 +29,7 @@ def person_of(policy: Policy, oidc: SignIn, claims: Mapping[str, Any]) -> str:
         raise NobodyError(
             f"the identity provider did not say your {oidc.person_claim}, by which you are known here"
         )
-    if oidc.person_claim == "email" and claims.get("email_verified", True) is not True:
+    if oidc.person_claim == "email" and claims.get("email_verified", True) not in (True, "true"):
         # Whoever may type any address there could be anybody.
         raise NobodyError(
             f"the identity provider has not verified that {value[:200]} is yours",

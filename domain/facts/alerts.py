@@ -40,7 +40,8 @@ class AlertFolded(Fact):
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.alert_count += self.count
         if incident.storm is not None and self.service:
-            incident.storm.take(self.service, self.count)
+            # One that was handed on counts where it came in; here it is an alert all the same.
+            incident.storm.take(self.service, max(1, self.count))
             incident.summary = incident.storm.summary()
         for run in incident.active_pages():
             if run.waits_for_alert:

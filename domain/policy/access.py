@@ -38,6 +38,7 @@ class SignIn(Strict):
         try:
             parts = urlsplit(value)
             is_address = parts.scheme in ("https", "http") and bool(parts.hostname)
+            is_address = is_address and parts.port != 0
         except ValueError:
             is_address = False
         if not is_address or parts.query or parts.fragment or "@" in parts.netloc:

@@ -117,6 +117,7 @@ def _services_named(raw: Raw) -> Found:
     for where, window in entries(raw, "maintenance", "windows"):
         yield from texts(window, "services", where)
     yield from _fields(raw, "heartbeats", "service")
+    yield from texts(section(raw, "reports"), "services", "reports")
     yield from mapped(raw, "service")
 
 
@@ -125,6 +126,7 @@ def _severities_named(raw: Raw) -> Found:
     for where, group in entries(raw, "stakeholders"):
         yield from texts(group, "severities", where)
     yield from _fields(raw, "heartbeats", "severity")
+    yield from text(section(raw, "reports"), "severity", "reports")
     for where, person in entries(raw, "people"):
         for place, rule in mappings(person, "contact_rules", where):
             yield from texts(rule, "severities", place)

@@ -78,8 +78,8 @@ def _problem(error: ErrorDetails) -> Problem:
 
 
 def _is_key(place: Sequence[str | int]) -> bool:
-    """Whether a secret belongs there; a map or a rule may have a `key` that is none."""
-    return place[-1] == "key" and not {"map", "when"} & set(place)
+    """Whether a secret belongs there; a map, a rule or the fields may have a `key` that is none."""
+    return place[-1] == "key" and not {"map", "when", "fields"} & set(place)
 
 
 def _sentence(error: ErrorDetails, kind: str, context: Mapping[str, Any]) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
-from starlette.requests import Request
+from fastapi import APIRouter, Header
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from domain.errors import IntakeError
 from domain.policy.intake import Rate
-from starter.api.bodies import INTAKE_BYTES, TooLargeError, no_query, read_body, unauthorised
-from starter.api.problems import RETRY_AFTER_SECONDS, UNAVAILABLE, ProblemError
+from starter.api.bodies import INTAKE_BYTES, TooLargeError, read_body, unauthorised
+from starter.api.problems import RETRY_AFTER_SECONDS, UNAVAILABLE, ProblemError, invalid
 from starter.api.services import Services, services_of
 from starter.egress import EgressError
 from starter.intake import FORMATS
@@ -31,8 +31,17 @@ ORIGIN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9.*:/_-]{0,252}")
 Handler = Callable[..., Awaitable[Response]]
 
 
-async def _receive(services: Services, one: Format, sender: Sender, request: Request) -> int:
+async def _receive(services: Services, one: Format, sender: Sender | None, request: Request) -> int:
     """Deliver what a request brings, and answer how many alerts it held."""
+    if sender is None:
+        raise _unknown()
+    if request.scope[
+        "query_string"
+    ]:  # refused here, so that what a known sender loses by it is a row
+        name = next(iter(request.query_params), "")
+        raise invalid(
+            f"no parameter {name!r} here: what is not read was meant for something", "/query"
+        )
     try:
         body = await read_body(request, INTAKE_BYTES)
     except TooLargeError as error:
@@ -60,8 +69,6 @@ async def _take(one: Format, sender: Sender | None, request: Request) -> Respons
     """Take a request, count what came of it, and keep for the operator what was refused."""
     services, outcome = services_of(request), "failed"
     try:
-        if sender is None:
-            raise _unknown()
         count = await _receive(services, one, sender, request)
         outcome = "accepted"
         services.metrics.alerts.labels(one.name).inc(count)
@@ -74,11 +81,19 @@ async def _take(one: Format, sender: Sender | None, request: Request) -> Respons
         if outcome != "too_large":  # of which an incident tells
             _note(services, one, sender, error.status, outcome, error.detail)
         raise
-    except RateLimitedError:
+    except RateLimitedError as error:
         outcome = "rate_limited"
+        _note(services, one, sender, 503, outcome, str(error))
         raise
-    except UNAVAILABLE:
+    except UNAVAILABLE as error:
         outcome = "unavailable"
+        _note(services, one, sender, 503, outcome, str(error))
+        raise
+    except ClientDisconnect:
+        outcome = "hung_up"  # it had no answer, and sends it again
+        raise
+    except Exception:
+        _note(services, one, sender, 500, "internal", "an error of Tocsin's own: its log has more")
         raise
     finally:
         services.metrics.webhooks.labels(one.name, outcome).inc()
@@ -154,6 +169,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     408: {"description": "The body did not come in time"},
     413: {"description": "Too large; an incident says so"},
     415: {"description": "Packed, or of a type that the format does not have"},
+    422: {"description": "A query parameter, which no format has"},
     429: {"description": "Too many requests without a valid key from this address"},
     503: {"description": "Not kept: send it again"},
 }
@@ -175,7 +191,6 @@ def _add(one: Format, path: str, handler: Handler, name: str, summary: str) -> N
             status_code=one.status,
             summary=summary,
             operation_id=operation,
-            dependencies=[Depends(no_query)],
             openapi_extra={"requestBody": {"required": True, "content": content}},
             responses=dict(ANSWERS),
         )

@@ -253,6 +253,13 @@ async def _answer(request: Request, handle: Handle) -> Response:
         }
         return JSONResponse({**body, "took": took, "requestId": request_id}, status, every)
 
+    def note(status: int, code: str, why: str) -> None:
+        """What a known sender brought and was turned away: the operator has to hear."""
+        if sender is not None and request.method != "GET":
+            services.refusals.add(
+                Refusal(sender.received_at, sender.integration, NAME, status, code, why[:300])
+            )
+
     try:
         sender = _sender(services, request.headers.get("authorization"))
         status, body = await handle(Call(request, services, sender, request_id))
@@ -260,10 +267,7 @@ async def _answer(request: Request, handle: Handle) -> Response:
         return said(status, body)
     except InvalidAlertError as error:
         outcome = "unauthorised" if error.status in (401, 403) else "invalid"
-        if sender is not None and request.method != "GET":
-            at, why = sender.received_at, str(error)[:300]
-            refusal = Refusal(at, sender.integration, NAME, error.status, outcome, why)
-            services.refusals.add(refusal)
+        note(error.status, outcome, str(error))
         if error.status == 401 and (wait := tries_too_often(request)):
             return said(429, {"message": TOO_MANY}, **throttled(wait))
         return said(error.status, _error(error))
@@ -273,16 +277,20 @@ async def _answer(request: Request, handle: Handle) -> Response:
             assert sender is not None
             await services.reception.take_oversized(sender, error.start)
         except UNAVAILABLE as away:
+            note(429, "unavailable", str(away))
             return said(429, _throttled(away), **throttled())
         return said(413, {"message": f"A request holds at most {INTAKE_BYTES} bytes"})
     except ProblemError as error:
         outcome = error.code
+        note(error.status, outcome, error.detail)
         return said(error.status, {"message": error.detail})
     except RateLimitedError as error:
         outcome = "rate_limited"
+        note(429, outcome, str(error))
         return said(429, _throttled(error), **throttled(error.seconds))
     except UNAVAILABLE as error:
         outcome = "unavailable"
+        note(429, outcome, str(error))
         return said(429, _throttled(error), **throttled())
     finally:
         services.metrics.webhooks.labels(NAME, outcome).inc()

@@ -57,6 +57,7 @@ async def _take_first_version(services: Services, sender: Sender, event: Event) 
 async def _answer(request: Request, take: Take, status: int = 202) -> Response:
     """Take an event and say what PagerDuty would say."""
     services, outcome = services_of(request), "failed"
+    body, sender = b"", None
     try:
         body = await read_body(request, EVENT_BYTES)
         event = pagerduty.read(Received(body, request.headers))
@@ -67,18 +68,14 @@ async def _answer(request: Request, take: Take, status: int = 202) -> Response:
             if wait := tries_too_often(request):
                 return _throttled(wait)
             return _invalid(["Invalid routing key"])
-        try:
-            said = await take(services, sender, event)
-        except InvalidEventError as error:
-            why = str(error)[:300]
-            refusal = Refusal(sender.received_at, sender.integration, NAME, 400, "invalid", why)
-            services.refusals.add(refusal)
-            raise
+        said = await take(services, sender, event)
         outcome = "accepted"
         services.metrics.alerts.labels(NAME).inc()
         return JSONResponse(said, status)
     except InvalidEventError as error:
         outcome = "invalid"
+        # The key may be legible where the event is not.
+        _note(services, sender or _named_in(services, body), 400, outcome, str(error))
         return _invalid(error.errors, error.message)
     except TooLargeError as error:
         outcome = "too_large"
@@ -88,9 +85,11 @@ async def _answer(request: Request, take: Take, status: int = 202) -> Response:
         return _invalid([error.detail], status=error.status)
     except RateLimitedError as error:
         outcome = "rate_limited"
+        _note(services, sender, 429, outcome, str(error))
         return _overloaded(error, error.seconds)
     except UNAVAILABLE as error:
         outcome = "unavailable"
+        _note(services, sender, 429, outcome, str(error))
         return _overloaded(error)
     finally:
         services.metrics.webhooks.labels(NAME, outcome).inc()
@@ -98,14 +97,30 @@ async def _answer(request: Request, take: Take, status: int = 202) -> Response:
 
 async def _oversized(services: Services, start: bytes) -> Response:
     """413; and where the key stands in what was read, an incident says that something was lost."""
-    found = _KEY_IN_START.search(start)
-    sender = found and services.reception.sender_for_key(NAME, found[1].decode(errors="replace"))
-    if sender:
+    sender = _named_in(services, start)
+    if sender is not None:
         try:
             await services.reception.take_oversized(sender, _KEY_IN_START.sub(b"", start))
         except UNAVAILABLE as error:
+            _note(services, sender, 429, "unavailable", str(error))
             return _overloaded(error)
     return _invalid([f"Event is larger than {EVENT_BYTES // 1024} KB"], status=413)
+
+
+def _named_in(services: Services, start: bytes) -> Sender | None:
+    """Whose key stands in an event that was not read."""
+    found = _KEY_IN_START.search(start)
+    if found is None:
+        return None
+    return services.reception.sender_for_key(NAME, found[1].decode(errors="replace"))
+
+
+def _note(services: Services, sender: Sender | None, status: int, code: str, why: str) -> None:
+    """What a known sender brought and was turned away: the operator has to hear."""
+    if sender is not None:
+        services.refusals.add(
+            Refusal(sender.received_at, sender.integration, NAME, status, code, why[:300])
+        )
 
 
 def _invalid(

@@ -192,6 +192,7 @@ def _intake(session: Session, *, is_up: bool) -> Finding:
         )
     rows = [
         f"{row['at']} {row['integration']} ({row['format']}): {row['status']} {row['why']}"
+        + (f" ({row['times']} times)" if row.get("times", 1) > 1 else "")
         for row in said["refused"][:SHOWN_REFUSALS]
     ]
     total = counted(said["count"], "request")

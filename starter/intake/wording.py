@@ -25,14 +25,25 @@ ACKNOWLEDGED = frozenset({"acknowledged", "acknowledge", "acked", "ack"})
 _OVER = "resolved|ok|recovered|recovery|cleared|closed|up"
 _SUBJECT_RESOLVED = re.compile(
     rf"^\W*(?:re:\s*)?[\[(]?(?:{_OVER})(?:\s*:|[\])]|\s+[-|–]\s|\s*$)"
-    rf"|[\[(](?:{_OVER})(?:[\])]|:\d+\])",
+    rf"|[\[(](?:{_OVER})(?:[\])]|:\d+\])"
+    # Nagios, Zabbix, UptimeRobot.
+    r"|^\W*recovery\s(?:service|host)\salert:|^resolved\sin\s[\d.smhdwy ]{1,40}:|^monitor\sis\sup:",
     re.IGNORECASE,
 )
 _STATE = f"{_OVER}|problem|down|firing|alerting|alert|alarm|triggered"
+_LEVEL = "|".join(word for level in WORDS for word in level)
 _PREFIX = re.compile(
-    rf"^\s*(?:(?:re|fwd?|aw|wg)\s*:|[\[(](?:{_STATE})(?::\d+)?(?:\s[^\])]*)?[\])]|(?:{_STATE})\s*[:|-])\s*",
+    rf"^\s*(?:(?:re|fwd?|aw|wg)\s*:|[\[(](?:{_STATE})(?::\d+)?(?:\s[^\])]*)?[\])]|(?:{_STATE})\s*[:|-]"
+    # How bad it is does not say what it is: the mail that clears it seldom repeats it.
+    rf"|[\[(](?:{_LEVEL})[\])]|(?:{_LEVEL})\s*:"
+    r"|\W*(?:problem|recovery|acknowledgement)\s(?:service|host)\salert:|resolved\sin\s[\d.smhdwy ]{1,40}:"
+    r"|monitor\sis\s(?:up|down):)\s*",
     re.IGNORECASE,
 )
+_SUFFIX = re.compile(
+    r"\sis\s(?:ok|up|down|warning|critical|unknown|unreachable)[\s!*]*$", re.IGNORECASE
+)
+"""The state at the end of Nagios' and Icinga's subjects, which begin with one too."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 MAX_PREFIXES = 10
 
@@ -55,13 +66,15 @@ def is_resolved_subject(subject: str) -> bool:
 
 
 def bare_subject(subject: str) -> str:
-    """What a subject is about: without answers' and states' prefixes, in small letters."""
-    text = " ".join(subject[:1000].split())
+    """What a subject is about: without the words of answers, states and severities, in small letters."""
+    whole = text = " ".join(subject[:1000].split())
     for _ in range(MAX_PREFIXES):
         shorter = _PREFIX.sub("", text, count=1)
         if shorter == text:
             break
         text = shorter
+    if text != whole:
+        text = _SUFFIX.sub("", text)
     return text.lower()
 
 

@@ -6,7 +6,7 @@ Of this process and since it started; the log has the same lines for longer.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ KEPT = 20
 """Of each integration."""
 MAX_INTEGRATIONS = 500
 MAX_WHY_CHARS = 300
+COME_AGAIN = (429, 503)
+"""Told to send it again: in a storm thousands of one kind, which are one row."""
 log = structlog.get_logger(__name__)
 
 
@@ -29,6 +31,8 @@ class Refusal:
     status: int
     code: str
     why: str
+    times: int = 1
+    """How often in a row; `at` is the last time."""
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -38,6 +42,7 @@ class Refusal:
             "status": self.status,
             "code": self.code,
             "why": self.why,
+            "times": self.times,
         }
 
 
@@ -49,18 +54,26 @@ class Refusals:
         self.count = 0
 
     def add(self, refusal: Refusal) -> None:
-        """Keep it, and say so in the log."""
+        """Keep it, and say so in the log; of those to be sent again only the first in a row is said."""
         self.count += 1
         found = self._kept.setdefault(refusal.integration, deque(maxlen=KEPT))
+        if found and _is_more_of(found[-1], refusal):
+            found[-1] = replace(refusal, times=found[-1].times + 1)
+            return
         found.append(refusal)
         self._kept.move_to_end(refusal.integration)
         while len(self._kept) > MAX_INTEGRATIONS:
             self._kept.popitem(last=False)
         said = refusal.shown()
-        del said["at"]
+        del said["at"], said["times"]
         log.warning("intake.refused", **said)
 
     def recent(self) -> list[Refusal]:
         """The kept ones, the latest first."""
         every = (refusal for found in self._kept.values() for refusal in found)
         return sorted(every, key=lambda one: one.at, reverse=True)
+
+
+def _is_more_of(last: Refusal, one: Refusal) -> bool:
+    same = (last.format, last.status, last.code) == (one.format, one.status, one.code)
+    return same and one.status in COME_AGAIN

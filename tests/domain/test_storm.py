@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.alert import AlertStatus
 from domain.alerts import take_alert
 from domain.heartbeat import INTEGRATION as HEARTBEAT
 from domain.open_ref import FIRING_KEPT, OpenRef
@@ -247,6 +248,14 @@ def test_in_a_storm_only_a_worse_alert_does_not_wait(severity: str, waits: bool)
     ref.handed_at, ref.said = T0, {"cpu": "SEV2"}
     alerts = [an_alert(key="new", severity=severity), cleared()]
     assert ref.may_wait(alerts, T0 + timedelta(seconds=1), timedelta(seconds=5)) is waits
+
+
+def test_in_a_storm_an_acknowledgement_at_the_sender_does_not_wait() -> None:
+    """Somebody has taken it: the pages to everybody else end now and not five seconds later."""
+    ref = a_desk().open["unknown-1"]
+    ref.handed_at, ref.said = T0, {"cpu": "SEV2"}
+    taken = an_alert(key="cpu", status=AlertStatus.ACKNOWLEDGED, by="alice")
+    assert not ref.may_wait([taken], T0 + timedelta(seconds=1), timedelta(seconds=5))
 
 
 def test_a_number_that_was_not_used_is_given_back() -> None:

@@ -6,9 +6,11 @@ import importlib.util
 import json
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,51 @@ def test_from_signing_in_to_signing_out(
     visitor.tab.close()
 
 
+@contextmanager
+def another_site(page: str) -> Iterator[str]:
+    """A page on another port of this host: to a browser the same site, so that cookies go along."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=lambda: server.serve_forever(0.02), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_a_page_of_somebody_else_does_nothing(house: System, browser: Any) -> None:
+    """Its forms reach us with the visitor's cookie, and are refused: neither signed out nor acknowledged."""
+    visitor = Visitor(browser, house)
+    visitor.sign_in("ann")
+    incident = house.declare("checkout", "Cards are refused, and somebody likes it")
+    targets = ("/logout", f"/api/v1/incidents/{incident}/acknowledge")
+    for target in targets:
+        form = (
+            f'<form method="post" enctype="text/plain" action="{house.api_url}{target}">'
+            """<input name='{"x":"' value='"}'><button>Win</button></form>"""
+        )
+        with another_site(form) as url:
+            visitor.tab.goto(url)
+            with visitor.tab.expect_request(f"**{target}") as sent:
+                visitor.tab.click("text=Win")
+            assert "tocsin-session=" in sent.value.all_headers()["cookie"]
+            assert sent.value.response().status == 403
+    assert visitor.get("/me").status == 200
+    assert house.facts(incident, "acknowledged") == []
+    visitor.tab.close()
+
+
 def test_somebody_whom_the_policy_does_not_know(house: System, browser: Any) -> None:
     """Their password is good, and they are told that they are nobody here."""
     visitor = Visitor(browser, house)
@@ -189,9 +236,12 @@ def test_signed_in_people_work_on_while_the_provider_is_away(
     visitor = Visitor(browser, house)
     visitor.sign_in("ann")
     idp.stop()
-    incident = house.declare("checkout", "Cards are refused again")
-    path = f"/api/v1/incidents/{incident}/acknowledge"
-    taken = visitor.post(path, {}, **{"X-CSRF-Token": visitor.csrf_token})
-    assert taken.status == 200, taken.text()
-    assert visitor.get("/me").status == 200
+    try:
+        incident = house.declare("checkout", "Cards are refused again")
+        path = f"/api/v1/incidents/{incident}/acknowledge"
+        taken = visitor.post(path, {}, **{"X-CSRF-Token": visitor.csrf_token})
+        assert taken.status == 200, taken.text()
+        assert visitor.get("/me").status == 200
+    finally:
+        idp.start(f"{house.api_url}/login/callback")
     visitor.tab.close()

@@ -123,6 +123,27 @@ def test_an_expression_that_is_none_has_its_line(tmp_path: Path) -> None:
     assert "JMESPath" in found.detail
 
 
+def test_functions_that_jmespath_does_not_have(tmp_path: Path) -> None:
+    """They would fail with every alert: a name that there is not, too many arguments; slices are none."""
+    fields = {
+        "service": "strats_with(app, 'x')",
+        "summary": "join(': ', [name, upcase(text)])",
+        "key": "to_string(id, name)",
+        "description": "not_null()",
+        "labels": "merge(tags, labels)",
+        "link": "urls[0:1] | [0]",
+        "priority": "max_by(parts, &level).priority",
+    }
+    lines = "".join(f'      {name}: "{one}"\n' for name, one in fields.items())
+    text = "integrations:\n  own:\n    format: generic\n    key: env:K\n    fields:\n" + lines
+    found = {one.where.rpartition(".")[2]: one for one in mistakes(tmp_path, PEOPLE + text)}
+    assert sorted(found) == ["description", "key", "service", "summary"]
+    assert found["service"].near[0] == "starts_with"
+    assert "no function 'upcase'; it has abs, avg" in found["summary"].detail
+    assert found["key"].detail == "JMESPath's to_string() takes 1 argument, not 2"
+    assert found["description"].detail == "JMESPath's not_null() takes at least 1 argument, not 0"
+
+
 def test_a_warning_has_its_line_too(tmp_path: Path) -> None:
     """What is unwise is told with file and line and stops nothing."""
     loaded = read(tmp_path, PEOPLE + "services:\n  lonely:\n    tier: 2\n")

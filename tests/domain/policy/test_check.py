@@ -174,6 +174,8 @@ WRONG_NAMES = [
     (f"{OVERRIDE}.form", "2026-12-24T18:00", "from"),
     ("limits", {"role_acept": "5m"}, "role_accept"),
     ("services.Order API", {"team": "payments"}, "order-api"),
+    ("reports", {"services": ["database", "chekout"]}, "checkout"),
+    ("reports", {"severity": "SEV8"}, "SEV1"),
 ]
 
 
@@ -181,7 +183,11 @@ WRONG_NAMES = [
 def test_a_wrong_name_is_found_with_the_nearest_one(where: str, value: Any, near: str) -> None:
     """A name that refers to nothing is reported at its place, with what was probably meant."""
     problems = find_problems(changed(where, value))
-    place = "limits.role_acept" if where == "limits" else where
+    inside = {
+        "limits": "role_acept",
+        "reports": "severity" if "severity" in value else "services.1",
+    }
+    place = f"{where}.{inside[where]}" if where in inside else where
     assert near in at(problems, place).near
     assert not at(problems, place).warning
     assert len(problems) == 1, [str(problem) for problem in problems]

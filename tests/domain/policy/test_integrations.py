@@ -88,6 +88,13 @@ def test_fields_are_for_generic_only() -> None:
     assert unread.where == "integrations.prom.fields"
 
 
+def test_the_field_of_the_key_is_no_secret() -> None:
+    """A wrong expression for the deduplication key is told as one: it is not the sender's key."""
+    (wrong,) = problems(g={"format": "generic", "fields": {"key": 3}})
+    assert wrong.where == "integrations.g.fields.key"
+    assert "secret" not in wrong.detail
+
+
 @pytest.mark.parametrize("name", ["pagerduty", "opsgenie"])
 def test_formats_whose_senders_say_only_the_key_later(name: str) -> None:
     """A key made of labels would never clear there."""

@@ -236,6 +236,23 @@ def test_new_keys_are_found(house: House, provider: IdentityProvider) -> None:
     assert provider.calls.count("/jwks") == asked + 1
 
 
+def test_keys_that_cannot_be_read_are_not_asked_for_over_and_over(
+    house: House, provider: IdentityProvider
+) -> None:
+    """An unknown key while the provider shows none: one look a minute, and the known keys go on."""
+    steady = Clock(1000.0)
+    house.egress(5, steady)
+    house.browser().signed_in()
+    steady.at += 61
+    provider.moods["/jwks"] = "500"
+    provider.key = NEXT
+    for _ in range(4):
+        assert house.browser().sign_in().status_code == 403
+    assert provider.calls.count("/jwks") == 2
+    provider.key = RSA
+    house.browser().signed_in()
+
+
 @pytest.mark.parametrize("mood", ["500", "302", "hang", "drop", "huge", "nonsense"])
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/jwks"])
 def test_a_provider_that_is_away(

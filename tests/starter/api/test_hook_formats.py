@@ -18,6 +18,7 @@ from records.policy_file import canonical_json
 from starter.api.hooks import HOOKS
 from starter.egress import EgressError
 from starter.intake import FORMATS
+from starter.reception.group_commit import TooManyWaitingError
 from tests.starter.intake.examples import examples
 
 SECRET = "client-secret"
@@ -193,6 +194,34 @@ def test_what_cannot_be_taken_is_told_to_both(
     assert temporal.signals == []
 
 
+def test_what_could_not_be_kept_is_a_row_too(stranger, api, app):
+    """Not every sender repeats after a 503: the operator hears that an alert may be lost, in one row."""
+
+    async def away(*_):
+        raise TooManyWaitingError("50000 alerts are under way")
+
+    app.state.services.reception.deliver = away
+    for _ in range(3):
+        assert post(stranger, "generic", f"/{key_of('generic')}").status_code == 503
+    assert post(stranger, "generic", f"/{key_of('generic')}?a=b").status_code == 422
+    assert post(stranger, "generic", "/nobodys?a=b").status_code == 401
+    rows = api.get("/api/v1/intake/refused").json()["refused"]
+    assert [(row["status"], row["times"]) for row in rows] == [(422, 1), (503, 3)]
+    assert "under way" in rows[1]["why"]
+
+
+def test_a_mistake_of_our_own_is_a_row_too(stranger, api, app):
+    """500, and the operator hears of it at the place where lost alerts are looked for."""
+
+    async def fails(*_):
+        raise RuntimeError("a bug")
+
+    app.state.services.reception.take = fails
+    assert post(stranger, "generic", f"/{key_of('generic')}").status_code == 500
+    (row,) = api.get("/api/v1/intake/refused").json()["refused"]
+    assert (row["status"], row["code"]) == (500, "internal")
+
+
 def test_strangers_leave_no_row(stranger, api):
     """Only what a known sender brought is somebody's loss."""
     stranger.post("/hooks/generic/wrong", content=b"x")
@@ -270,7 +299,7 @@ def test_forged_requests_cost_little(stranger, temporal):
     """Many wrong signatures: no workflow, no line that holds the secret, and soon over."""
     started = time.monotonic()
     with structlog.testing.capture_logs() as logs:
-        for number in range(200):
+        for number in range(1_000):
             headers = {"sentry-hook-signature": f"{number:064x}"}
             stranger.post("/hooks/sentry/key-of-signed", content=b"{}", headers=headers)
     assert temporal.signals == []

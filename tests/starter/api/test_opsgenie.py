@@ -237,8 +237,11 @@ def test_a_refusal_of_a_known_sender_is_told(api, stranger):
     """Its alert is nowhere else: the operator sees it."""
     stranger.post(ALERTS, json={"message": ""}, headers=AUTH)
     stranger.post(ALERTS, json={"message": ""}, headers={"Authorization": "GenieKey nobody's"})
-    (row,) = api.get("/api/v1/intake/refused").json()["refused"]
+    packed = stranger.post(ALERTS, content=b"x", headers={**AUTH, "Content-Encoding": "gzip"})
+    assert packed.status_code == 415
+    other, row = api.get("/api/v1/intake/refused").json()["refused"]
     assert (row["integration"], row["format"]) == ("genie", "opsgenie")
+    assert (other["integration"], other["status"]) == ("genie", 415)
 
 
 def test_over_every_limit(client, temporal):
@@ -266,7 +269,7 @@ def test_too_large(client, temporal):
 
 
 @pytest.mark.parametrize("error", [GatewayUnavailableError("away"), TooManyWaitingError("full")])
-def test_not_kept(app, client, error, monkeypatch):
+def test_not_kept(app, api, client, error, monkeypatch):
     """429 with when to come again."""
 
     async def fails(*_):
@@ -279,6 +282,8 @@ def test_not_kept(app, client, error, monkeypatch):
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["x-ratelimit-state"] == "THROTTLED"
     assert client.get(ALERTS).json()["data"] == [], "what was not kept is not there"
+    (row,) = api.get("/api/v1/intake/refused").json()["refused"]
+    assert (row["integration"], row["status"], row["times"]) == ("genie", 429, 2)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH"])

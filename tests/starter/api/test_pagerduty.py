@@ -131,7 +131,11 @@ def test_a_refusal_of_a_known_sender_is_told(api, stranger):
     """Its alert is nowhere else: the operator sees it. Of a stranger nothing is kept."""
     post(stranger, event(payload={"summary": "a"}))
     post(stranger, event(routing_key="nobody's", payload={}))
-    (row,) = api.get("/api/v1/intake/refused").json()["refused"]
+    stranger.post(EVENTS, content=json.dumps(event()).encode()[:-1])
+    unreadable, *_ = api.get("/api/v1/intake/refused").json()["refused"]
+    assert (unreadable["integration"], unreadable["status"]) == ("pd", 400)
+    assert PD_KEY not in json.dumps(unreadable)
+    _, row = api.get("/api/v1/intake/refused").json()["refused"]
     assert (row["integration"], row["format"]) == ("pd", "pagerduty")
     assert "'payload.source' is missing or blank" in json.dumps(row)
 
@@ -174,7 +178,7 @@ def test_too_large(stranger, temporal):
 
 
 @pytest.mark.parametrize("error", [GatewayUnavailableError("away"), TooManyWaitingError("full")])
-def test_not_kept(app, stranger, temporal, error, monkeypatch):
+def test_not_kept(app, api, stranger, temporal, error, monkeypatch):
     """429 with when to come again: PagerDuty's clients do."""
 
     async def fails(*_):
@@ -186,6 +190,8 @@ def test_not_kept(app, stranger, temporal, error, monkeypatch):
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
         assert set(answer.json()) == {"status", "message"}
+    (row,) = api.get("/api/v1/intake/refused").json()["refused"]
+    assert (row["integration"], row["status"], row["times"]) == ("pd", 429, 2)
 
 
 def test_change_event(stranger, temporal):

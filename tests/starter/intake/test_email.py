@@ -65,8 +65,36 @@ def test_subjects_that_fire(subject):
 
 
 @pytest.mark.parametrize(
-    "subject", ["Okay-ish latency", "Backup is up to date", "Order closed late"]
+    ("fires", "over"),
+    [
+        ("[CRITICAL] Disk full", "[RESOLVED] Disk full"),
+        ("WARNING: Disk full", "OK: Disk full"),
+        ("[FIRING] [High] Disk full", "[RESOLVED] [Low] Disk full"),
+        (
+            "** PROBLEM Service Alert: web1/Disk is CRITICAL **",
+            "** RECOVERY Service Alert: web1/Disk is OK **",
+        ),
+        ("** PROBLEM Host Alert: web1 is DOWN **", "** RECOVERY Host Alert: web1 is UP **"),
+        ("[PROBLEM] Disk on web1 is CRITICAL!", "[RECOVERY] Disk on web1 is OK!"),
+        ("Problem: High CPU on web1", "Resolved in 1h 5m 2s: High CPU on web1"),
+        ("Monitor is DOWN: shop", "Monitor is UP: shop"),
+    ],
 )
+def test_the_same_thing_though_the_severity_is_gone(fires, over):
+    """What fired as `[CRITICAL] …` is cleared by `[RESOLVED] …`, as the well-known monitors write it."""
+    first, last = read(subject=fires), read(subject=over)
+    assert (first.status, last.status) == ("firing", "resolved")
+    assert first.key == last.key
+    assert first.key != read(subject="[CRITICAL] Something else").key
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Okay-ish latency", "Backup is up to date", "Order closed late",
+        "Recovery of the backup failed", "Resolved in part: orders", "Monitor is up",
+    ],
+)  # fmt: skip
 def test_words_inside_of_a_subject_clear_nothing(subject):
     """Only a state at the front or in brackets is one."""
     assert read(subject=subject).status == "firing"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from starter.reception.refusals import KEPT, MAX_INTEGRATIONS, Refusal, Refusals
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -39,5 +41,21 @@ def test_a_row():
     """As the API shows it."""
     assert refusal("a").shown() == {
         "at": "2026-11-24T00:00:00Z", "integration": "a", "format": "generic",
-        "status": 400, "code": "not_json", "why": "not JSON",
+        "status": 400, "code": "not_json", "why": "not JSON", "times": 1,
     }  # fmt: skip
+
+
+def test_those_to_be_sent_again_are_one_row():
+    """A storm at the door is told once, with how often; what it follows is not pushed out by it."""
+    refusals = Refusals()
+    refusals.add(refusal("a"))
+    with structlog.testing.capture_logs() as logs:
+        for second in range(1, 1000):
+            at = AT + timedelta(seconds=second)
+            why = f"{second} alerts are under way"
+            refusals.add(Refusal(at, "a", "generic", 503, "unavailable", why))
+    newest, before = refusals.recent()
+    assert (newest.times, newest.status, before.status) == (999, 503, 400)
+    assert newest.at == AT + timedelta(seconds=999)
+    assert newest.why == "999 alerts are under way"
+    assert (refusals.count, len(logs)) == (1000, 1)
