@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, PrivateAttr, model_validator
+
+from domain.wall_clock import Instant
 
 MAX_KEY_CHARS = 512
 MAX_ALERT_BYTES = 128 * 1024
@@ -46,8 +47,8 @@ class Alert(BaseModel):
     """Who acknowledged or noted: a person of the policy, or how the sender calls them."""
     summary: str
     description: str = ""
-    starts_at: datetime | None = None
-    received_at: datetime
+    starts_at: Instant | None = None
+    received_at: Instant
     link: str | None = None
     links: list[str] = []
     """Further addresses that the policy's map names."""

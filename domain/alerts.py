@@ -21,6 +21,9 @@ from domain.incident import Incident, Status
 from domain.raising import alert_facts, change_fact
 from domain.timeline import SYSTEM
 
+MAX_FLAPS = 2
+"""So often an incident is reopened and pages anew. Then it stays open when it clears: whoever has been woken
+three times by one flapping alert knows of it, and says themselves when it is over."""
 MAX_NOTE_CHARS = 25_000
 """Of a note that somebody wrote at the sender. Source: Opsgenie's limit for a note."""
 MAX_NAME_CHARS = 200
@@ -117,6 +120,8 @@ def _clears(incident: Incident, alert: Alert, at: datetime) -> list[Fact]:
     # A heartbeat says itself what its return does to the incident that its absence raised.
     is_own = alert.on_clear is not None and incident.raised_by_alert == alert.key
     rule = alert.on_clear if is_own else incident.policy.on_clear
+    if rule == "resolve" and incident.flaps >= MAX_FLAPS:
+        return [AlertCleared(key=alert.key, flaps=incident.flaps)]
     facts: list[Fact] = [AlertCleared(key=alert.key, resolves=rule == "resolve")]
     if rule == "resolve":
         due = incident.policy.level(incident.severity).postmortem_due

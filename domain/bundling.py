@@ -15,6 +15,7 @@ from domain.durations import Duration
 from domain.messages import SendPage
 from domain.policy.throttle import OTHERS, Throttle, default_throttles
 from domain.priority import rank_key
+from domain.wall_clock import Instant
 
 LATE_WINDOW = timedelta(seconds=5)
 """Late pages wait no longer for each other: after an outage all incidents wake within seconds."""
@@ -41,14 +42,14 @@ class HandedPage(BaseModel):
 
     page: SendPage
     priority: str
-    raised_at: datetime
+    raised_at: Instant
     summary: str = ""
     service_name: str = ""
     url: str = ""
     late: bool = False
     at_once: bool = False
     """Another contact of the person has failed: it does not wait for others."""
-    handed_at: datetime | None = None
+    handed_at: Instant | None = None
     """By the incident's clock: a page may be taken back and handed over again under the same key."""
     limits: PagingLimits = PagingLimits()
 
@@ -56,13 +57,13 @@ class HandedPage(BaseModel):
 class Waiting(HandedPage):
     """A later page that has not left."""
 
-    enqueued_at: datetime
+    enqueued_at: Instant
     attempts: int = 0
-    not_before: datetime | None = None
+    not_before: Instant | None = None
     """After a failed attempt: when it is tried again."""
     bundle: str | None = None
     """The message under way that holds it."""
-    promised: datetime | None = None
+    promised: Instant | None = None
     """When its incident was told that it goes out."""
     is_withdrawn: bool = False
     """Acknowledged while it was leaving: it is not tried again."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from domain.policy.model import Policy
-from domain.wall_clock import instant_of
+from domain.wall_clock import Instant, instant_of
 
 Source = Literal["policy", "api"]
 
@@ -24,8 +24,8 @@ class Window(BaseModel):
 
     id: str
     """`m3` of the service, or the name in the policy."""
-    start: datetime
-    end: datetime
+    start: Instant
+    end: Instant
     reason: str
     by: str = ""
     """Who made it at run time."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from domain.alert import Alert, AlertBatch, AlertStatus
+from domain.wall_clock import Instant
 
 FIRING_KEPT = 100
 """Alerts in a storm that a desk keeps whole, to decide them again when the storm's incident ends."""
@@ -21,25 +22,25 @@ class OpenRef(BaseModel):
     id: str
     severity: str
     priority: str
-    raised_at: datetime
+    raised_at: Instant
     keys: list[str] = []
     knows_all_keys: bool = True
     """False for one that a new desk has learnt of from the records."""
-    began_at: datetime | None = None
+    began_at: Instant | None = None
     """When the alert that raised it was received; None where a person raised it, or where it is not known."""
-    joined_at: datetime | None = None
+    joined_at: Instant | None = None
     """When its last alert of a new key was received; None: none since it began."""
     labels: dict[str, str] | None = None
     """Grouping labels of the alert that raised it, or of the first that joined what a person raised."""
     said: dict[str, str | None] = {}
     """Severity by key, of the alerts that it last heard of as firing."""
-    handed_at: datetime | None = None
+    handed_at: Instant | None = None
     """When it was last given alerts."""
     waiting: list[AlertBatch] = []
     """Repeats that are held back a moment, so that in a storm they reach it together."""
     storm: str = ""
     """The integration whose storm it stands for: an incident of the desk of `unknown`, open to others."""
-    takes_until: datetime | None = None
+    takes_until: Instant | None = None
     """Until when it takes what else that integration reports on this service, unasked."""
     firing: dict[str, Alert] = {}
     """By key, what it holds of this service in a storm and has not cleared."""

@@ -26,6 +26,7 @@ from domain.bundling import (
 )
 from domain.messages import Delivery, DeliveryState
 from domain.policy.throttle import default_throttles
+from domain.wall_clock import Instant
 
 MAX_RETRY_AFTER = timedelta(seconds=60)
 FULL_TEXTS = 20
@@ -70,7 +71,7 @@ class RankNotice(BaseModel):
     """Ids of what can wait."""
     before: str = ""
     """The incident that went first before: pages that never pass through the entity have said so."""
-    at: datetime
+    at: Instant
     attempts: int = 0
 
 
@@ -84,7 +85,7 @@ class SendBundle(BaseModel):
     pages: list[HandedPage]
     """First in rank first."""
     attempt: int = 1
-    at: datetime | None = None
+    at: Instant | None = None
     """Temporal's time now."""
 
 

@@ -59,7 +59,6 @@ class Judged(BaseModel):
     trust: Trust = Trust()
     """Whose signatures count; what becomes of a change that nobody signed."""
 
-
     def unsigned(self) -> Judged:
         """The same, made by somebody whom nobody vouches for."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from domain.heartbeat import INTEGRATION as HEARTBEAT
+from domain.wall_clock import Instant
 
 if TYPE_CHECKING:
     from domain.raising import Origin
@@ -40,7 +41,7 @@ class Arrival(BaseModel):
 
     cause: str
     service: str
-    at: datetime
+    at: Instant
 
 
 class Asked(Arrival):

@@ -31,5 +31,7 @@ class Entry(BaseModel):
         """The entry of a command that nobody signed; says so where people and programs read it."""
         if not unsigned:
             return self
-        text = f"{self.text} (unsigned: {unsigned})"
+        # Whoever says no way of acknowledging is taken to use the API, and this one has not.
+        said = self.text.replace(" by the API", "", 1) if self.fact == "acknowledged" else self.text
+        text = f"{said} (unsigned: {unsigned})"
         return self.model_copy(update={"text": text, "data": self.data | {"unsigned": unsigned}})

@@ -11,7 +11,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -19,6 +22,14 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 _SECOND = timedelta(seconds=1)
 _DAY_MINUTES = 24 * 60
+
+
+def _with_zone(at: datetime) -> datetime:
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+Instant = Annotated[datetime, AfterValidator(_with_zone)]
+"""A time in a message. Sent by hand without a zone it is UTC: it could be compared with no other."""
 
 
 @dataclass(frozen=True)

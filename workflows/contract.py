@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
@@ -28,6 +28,7 @@ from domain.roster import ContactSwitch, RosterState
 from domain.roster import Entry as RosterEntry
 from domain.timeline import Entry
 from domain.triage import DeskState, Fold
+from domain.wall_clock import Instant
 
 TASK_QUEUE = "tocsin"
 PAGE_QUEUE = "tocsin-pages"
@@ -138,7 +139,7 @@ class Settled(BaseModel):
     """Unique for each hand-back."""
     seq: int = 0
     """Number of the incident's fact behind this word: an older one changes nothing."""
-    resolved_at: datetime | None = None
+    resolved_at: Instant | None = None
     """When it was resolved, where it may still be reopened."""
     ref: OpenRef | None = None
     """The incident itself, for a desk that has not known it; without its keys."""
@@ -173,14 +174,9 @@ class HeartbeatInput(BaseModel):
 class Beat(BaseModel):
     """Signal `beat` to a monitor. Empty it means: now."""
 
-    at: datetime | None = None
+    at: Instant | None = None
     definition: Definition | None = None
     """What the policy said when it came: a change that nobody has told the monitor comes with it."""
-
-    @field_validator("at")
-    @classmethod
-    def _has_a_zone(cls, value: datetime | None) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
 class TimerQuery(BaseModel):

@@ -18,7 +18,10 @@ from temporalio.exceptions import ApplicationError, FailureError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from domain.errors import CommandError
+    from domain.access.claims import Asked, presented, without_claim
+    from domain.errors import CommandError, IncidentError
+    from domain.messages import PinPolicy
+    from domain.pinned import Pinned
     from domain.reporting import (
         Decision,
         Ending,
@@ -29,10 +32,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import activity_options as options
     from workflows import contract
-    from workflows.handlers import one_object, raw_text, shown, update_key
+    from workflows.claims import admit
+    from workflows.handlers import one_object, raw_text, refusal, shown, update_key
 
 ENDED = ("resolved", "closed", "cancelled")
 ATTEMPTS = 60
+UNSIGNED = " (unsigned)"
+"""Behind who decided, where nobody signed it."""
 PAUSES = (timedelta(seconds=5), timedelta(minutes=5))
 
 
@@ -160,18 +166,26 @@ class ReportWorkflow:
 
     @workflow.update(name="decide", description="Confirm this report as an incident, or dismiss it")
     async def update_decide(self, *args) -> dict[str, Any]:  # type: ignore[no-untyped-def]
-        decision = _decision(args)
-        if self._report.state is ReportState.WAITING:
-            self._report.decide(decision, workflow.now())
-            self._show()
+        try:
+            await self._decide(args)
+        except IncidentError as error:
+            raise refusal(error) from None
+        except FailureError as error:
+            raise ApplicationError(
+                f"the policy cannot be read, which says who may decide: {error.message}",
+                {"problems": []},
+                type="CommandError",
+                non_retryable=True,
+            ) from None
         return self._report.view()
 
     @update_decide.validator
     def check_decide(self, *args) -> None:  # type: ignore[no-untyped-def]
         decision = _decision(args)
-        same = (decision.actor, decision.incident) == (
-            self._report.decided_by,
-            self._report.incident,
+        report = self._report
+        same = decision.incident == report.incident and report.decided_by in (
+            decision.actor,
+            f"{decision.actor}{UNSIGNED}",
         )
         if self._report.state is not ReportState.WAITING and not same:
             raise ApplicationError(
@@ -182,15 +196,51 @@ class ReportWorkflow:
             )
 
     @workflow.signal(name="decide", description="Confirm or dismiss this report, without an answer")
-    def signal_decide(self, *args) -> None:  # type: ignore[no-untyped-def]
+    async def signal_decide(self, *args) -> None:  # type: ignore[no-untyped-def]
         try:
-            decision = _decision(args)
-        except ApplicationError as error:
-            self._note(f"decide refused: {error.message}; sent: {shown(args)}")
+            await self._decide(args)
+        except (ApplicationError, FailureError, IncidentError) as error:
+            self._note(f"decide refused: {error}; sent: {shown(args)}")
+
+    async def _decide(self, args: Sequence[Any]) -> None:
+        """Take a decision, from somebody who may make it.
+
+        Raises:
+            ApplicationError: it is none.
+            IncidentError: it may not be made.
+            FailureError: nobody knows whether it may, because the policy cannot be read.
+        """
+        decision = _decision(args)
+        if self._report.state is not ReportState.WAITING:
             return
-        if self._report.state is ReportState.WAITING:
-            self._report.decide(decision, workflow.now())
-            self._show()
+        unsigned = await self._unsigned(decision, args[0])
+        if self._report.state is not ReportState.WAITING:
+            return  # somebody else was faster meanwhile
+        if unsigned:
+            self._note(f"decide of {decision.actor} is unsigned: {unsigned}")
+            decision = decision.model_copy(update={"actor": f"{decision.actor}{UNSIGNED}"})
+        self._report.decide(decision, workflow.now())
+        self._show()
+
+    async def _unsigned(self, decision: Decision, body: Any) -> str:
+        """Why a decision counts as unsigned; empty where it is signed, or nobody asks."""
+        if not workflow.patched("report-claims"):
+            return ""
+        pinned: Pinned = await workflow.execute_local_activity(
+            "pin_policy",
+            PinPolicy(service=self._report.said.service, type="default", incident_id=""),
+            result_type=Pinned,
+            summary="Read who may sign",
+            **options.ANSWERED_LOOK_UP,
+        )
+        asked = Asked(
+            subject=workflow.info().workflow_id,
+            verb="decide",
+            actor=decision.actor,
+            key=decision.key or "",
+        )
+        fields = without_claim(body)
+        return admit(pinned.policy.trust, asked, presented(body), fields, workflow.now())
 
     @workflow.signal(dynamic=True)
     def take_anything_else(self, name: str, args: Sequence[RawValue]) -> None:
@@ -220,7 +270,7 @@ class ReportWorkflow:
 def _decision(args: Sequence[Any]) -> Decision:
     """What was decided. Raises ApplicationError, which an update answers with."""
     try:
-        return Decision.model_validate(one_object("decide", args))
+        return Decision.model_validate(without_claim(one_object("decide", args)))
     except (ValidationError, CommandError) as error:
         problem = {"where": "", "detail": str(error)[:300]}
         raise ApplicationError(

@@ -137,6 +137,8 @@ def verbs_of(command: str, fields: Mapping[str, Any], actor: str) -> tuple[str, 
     if command == "assess":
         judged = [name for name in ("severity", "priority") if fields.get(name) is not None]
         return ("assess", *(f"set_{name}" for name in judged))
+    if command == "decide":  # of a report
+        return ("confirm_report",) if fields.get("incident") else ("dismiss_report",)
     if command == "set_contact":
         own = fields.get("person") == actor
         return ("set_contact",) if own else ("set_contact_of_another",)

@@ -10,6 +10,10 @@ from domain.durations import in_words
 from domain.incident import Incident
 
 
+RAW_SHOWN = 300
+"""Of a payload that could not be read, in the sentence; the data of the fact holds more."""
+
+
 class AlertFolded(Fact):
     """A firing alert joined."""
 
@@ -140,9 +144,16 @@ class AlertCleared(Fact):
     key: str
     resolves: bool = False
     """Whether the incident is resolved by it, so that nobody has to be told."""
+    flaps: int | None = None
+    """How often it came back, where that is why the incident stays open."""
 
     def sentence(self) -> str:
-        return "The last alert cleared"
+        if self.flaps is None:
+            return "The last alert cleared"
+        return (
+            f"The last alert cleared; it has come back {self.flaps} times already, "
+            "so the incident stays open until somebody resolves it"
+        )
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         clear(incident, self.key)
@@ -155,7 +166,7 @@ class AlertUnreadable(Fact):
     raw: str | None = None
 
     def sentence(self) -> str:
-        return self.note
+        return f"{self.note}; sent: {self.raw[:RAW_SHOWN]}" if self.raw else self.note
 
 
 def _forget(incident: Incident) -> bool:

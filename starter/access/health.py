@@ -21,7 +21,7 @@ class Health(NamedTuple):
 def health_of(data_dir: Path, now: datetime | None = None) -> Health:
     """Whether tokens and keys can be read, and which tokens end soon. Never raises."""
     now = now or datetime.now(UTC)
-    store = TokenStore(data_dir)
+    store = TokenStore(data_dir, logs=False)
     try:
         tokens = store.all()
     except TokensUnreadableError as error:

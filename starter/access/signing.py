@@ -26,7 +26,9 @@ from starter.access.actor_keys import ActorKey
 from starter.temporal_link import TemporalLink
 from workflows.contract import ROSTER_ID, desk_id
 
-SIGNED = frozenset({*COMMANDS, *POSTMORTEM_COMMANDS, *ROSTER_CHANGES, "declare", ADD, REMOVE})
+SIGNED = frozenset(
+    {*COMMANDS, *POSTMORTEM_COMMANDS, *ROSTER_CHANGES, "declare", "decide", ADD, REMOVE}
+)
 """Every command; all else that workflows hear is word between parts of the system."""
 log = structlog.get_logger(__name__)
 

@@ -56,9 +56,13 @@ class TokenStore:
 
     Args:
         data_dir: the data folder; `access/tokens.json` in it is readable by its owner only.
+        logs: whether a damaged file is logged; a command that prints what it finds says so itself.
     """
 
-    def __init__(self, data_dir: Path, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, data_dir: Path, clock: Callable[[], datetime] = _now, *, logs: bool = True
+    ) -> None:
+        self._logs = logs
         self._folder = data_dir / FOLDER
         self.file = self._folder / FILE
         self._clock = clock
@@ -186,8 +190,10 @@ class TokenStore:
             found = {one.digest: one for one in self._read()}
         except (OSError, ValueError) as error:
             fault = self._why(error)
-            if fault != self._fault:
-                log.exception("tokens.unreadable", why=fault)
+            if fault != self._fault and self._logs:
+                # Without the traceback: it quotes what the file holds.
+                name = type(error).__name__
+                log.error("tokens.unreadable", why=fault, error=name)  # noqa: TRY400
             self._fault = fault
             return
         self._by_digest, self._stamp, self._fault = found, stamp, ""

@@ -103,9 +103,11 @@ async def _take(one: Format, sender: Sender | None, request: Request) -> Respons
 def _note(
     services: Services, one: Format, sender: Sender | None, status: int, code: str, why: str
 ) -> None:
-    """What a stranger sends is nobody's loss; of a known sender the operator has to hear."""
-    if sender is not None:
-        at = datetime.now(UTC)
+    """Of a known sender the operator has to hear; of a stranger it is counted that there was one."""
+    at = datetime.now(UTC)
+    if sender is None:
+        services.refusals.stranger(one.name, at)
+    else:
         services.refusals.add(Refusal(at, sender.integration, one.name, status, code, why[:300]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
@@ -255,6 +256,8 @@ async def _answer(request: Request, handle: Handle) -> Response:
 
     def note(status: int, code: str, why: str) -> None:
         """What a known sender brought and was turned away: the operator has to hear."""
+        if sender is None and status == 401:
+            services.refusals.stranger(NAME, datetime.now(UTC))
         if sender is not None and request.method != "GET":
             services.refusals.add(
                 Refusal(sender.received_at, sender.integration, NAME, status, code, why[:300])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -65,6 +66,7 @@ async def _answer(request: Request, take: Take, status: int = 202) -> Response:
         sender = services.reception.sender_for_key(NAME, key)
         if sender is None:
             outcome = "unauthorised"
+            services.refusals.stranger(NAME, datetime.now(UTC))
             if wait := tries_too_often(request):
                 return _throttled(wait)
             return _invalid(["Invalid routing key"])

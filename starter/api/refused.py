@@ -20,4 +20,9 @@ router = APIRouter(prefix="/intake", tags=["intake"], dependencies=[Depends(no_q
 )
 async def intake_refused(request: Request) -> dict[str, Any]:
     refusals = services_of(request).refusals
-    return {"count": refusals.count, "refused": [one.shown() for one in refusals.recent()]}
+    return {
+        "count": refusals.count,
+        "refused": [one.shown() for one in refusals.recent()],
+        "strangers": refusals.strangers(),
+        "closed": services_of(request).reception.closed(),
+    }

@@ -252,6 +252,7 @@ def _page(services: Services, kind: str, status: int, **context: Any) -> HTMLRes
         "report": {},
         "words": "",
         "asked": False,
+        "can_sign_in": policy.access.oidc is not None,
         **context,
     }
     html = services.renderer.render_file(f"report_page/{_FILES.get(kind, kind)}.html.j2", shown)

@@ -37,7 +37,7 @@ def card(view: View, entries: list[View], trouble: str = "") -> RenderableType:
 
     Args:
         view: the incident.
-        entries: its timeline, for what became of the updates' messages.
+        entries: its timeline, for what became of the updates' messages, and why nobody was paged yet.
         trouble: why the view may be old.
     """
     now = datetime.now(UTC)
@@ -47,7 +47,7 @@ def card(view: View, entries: list[View], trouble: str = "") -> RenderableType:
     ]
     if description := view.get("description"):
         parts.append(Padding(Text(clean(description)), (0, 0, 0, 2)))
-    parts += [Text(""), _grid(_facts(view, now), label_width=LABEL_WIDTH)]
+    parts += [Text(""), _grid(_facts(view, entries, now), label_width=LABEL_WIDTH)]
     for title, rows in _sections(view, entries, now):
         if rows:
             parts += [Text(""), Text(title, style="bold"), Padding(_grid(rows), (0, 0, 0, 2))]
@@ -86,13 +86,15 @@ def _name(person: object) -> tuple[str, str]:
     return f"led by {one_line(person)}", ""
 
 
-def _facts(view: View, now: datetime) -> list[Row]:
+def _facts(view: View, entries: list[View], now: datetime) -> list[Row]:
     rows = [
         ("service", _service(view)),
         ("raised", _moment(view, "raised_at", now, f", by {view.get('reporter') or 'unknown'}")),
         ("impact", _impact(view, now)),
         ("taken", _taken(view, now)),
     ]
+    if view.get("status") == "raised" and (why := page_waits(entries)):
+        rows.append(("page", Text(f"waits: {one_line(why)}", "yellow")))
     if view.get("confirmed_at"):
         rows.append(("confirmed", _moment(view, "confirmed_at", now)))
     elif view.get("status") == "fixing":
@@ -140,6 +142,21 @@ def _taken(view: View, now: datetime) -> Text:
         return Text(hint, "bold red") if is_open(view) else Text("never acknowledged")
     after = f", after {clock.span(taken - raised)}" if raised else ""
     return Text(f"{clock.both(view['acknowledged_at'], now)}{after}")
+
+
+def page_waits(entries: Iterable[View]) -> str:
+    """Why the page of an incident has not gone out, in the timeline's words; empty where none waits."""
+    why = ""
+    for entry in entries:
+        fact, data = entry.get("fact"), entry.get("data") or {}
+        holds = fact in ("page_held", "held_for_cause") or (
+            fact == "in_maintenance" and data.get("run") is not None
+        )
+        if holds or (fact == "cause_ended" and data.get("pages") is False):
+            why = str(entry.get("text", ""))
+        elif fact in ("step_paged", "cause_ended", "maintenance_ended"):
+            why = ""
+    return why
 
 
 def _confirm(view: View) -> str:

@@ -186,10 +186,11 @@ def _intake(session: Session, *, is_up: bool) -> Finding:
         return Finding("intake", "ok", "not asked: only the API knows, and tells it for a token")
     with session.client() as client:
         said = client.intake_refused()
+    strange = _strangers(said.get("strangers") or [])
+    closed = "".join(f"; {line}" for line in said.get("closed") or [])
     if not said["count"]:
-        return Finding(
-            "intake", "ok", "nothing of a known sender was refused since the API started"
-        )
+        detail = "nothing of a known sender was refused since the API started"
+        return Finding("intake", "warning" if strange else "ok", detail + strange + closed)
     rows = [
         f"{row['at']} {row['integration']} ({row['format']}): {row['status']} {row['why']}"
         + (f" ({row['times']} times)" if row.get("times", 1) > 1 else "")
@@ -197,7 +198,19 @@ def _intake(session: Session, *, is_up: bool) -> Finding:
     ]
     total = counted(said["count"], "request")
     detail = f"{total} of known senders refused since the API started; the last: "
-    return Finding("intake", "warning", detail + "; ".join(rows))
+    return Finding("intake", "warning", detail + "; ".join(rows) + strange + closed)
+
+
+def _strangers(by_format: list[dict[str, Any]]) -> str:
+    """Who has a wrong key cannot be told from a stranger; whoever set one up can."""
+    if not by_format:
+        return ""
+    each = ", ".join(f"{one['format']} {one['count']}" for one in by_format)
+    last = max(str(one["last_at"]) for one in by_format)
+    return (
+        f"; requests without a valid key: {each}, the last {last}: where a sender of yours is "
+        "silent, compare its key with the policy's integrations"
+    )
 
 
 def _left_behind() -> bool:

@@ -75,7 +75,8 @@ def show(
 
     with session(ctx).client() as client:
         view = client.on_incident(incident, client.incident)
-        wanted = output is Format.TABLE and view.get("updates")
+        told = view.get("updates") or view.get("status") == "raised"
+        wanted = output is Format.TABLE and told
         entries = client.timeline(view["id"]) if wanted else []
     emit(view, output, table=lambda: card.show_card(view, entries), ids=[view["id"]])
 

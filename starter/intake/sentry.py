@@ -5,6 +5,7 @@ Source: https://docs.sentry.io/organization/integrations/integration-platform/we
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ ISSUE_OVER = {
 }
 """What is done to an issue; all else means that it is there."""
 MAX_TAGS = 50
+_PROJECT = re.compile(r"/projects/[^/\s]+/([^/\s]+)/events/")
 
 
 def parse(received: Received, sender: Sender) -> list[Alert]:
@@ -145,7 +147,9 @@ def _labels(said: dict[str, Any], **more: str) -> dict[str, Any]:
     if isinstance(project, dict):
         labels["project"] = project.get("slug") or project.get("name")
     elif project is not None:
-        labels["project"] = project
+        # An event says a number here; that its issue is resolved says the name, as do people.
+        of_event = _PROJECT.search(first_text(said.get("url"))[:2000])
+        labels["project"] = of_event.group(1) if of_event else project
     for name in ("level", "environment", "platform", "logger", "culprit", "priority"):
         if isinstance(said.get(name), str):
             labels[name] = said[name]

@@ -31,7 +31,9 @@ class RateLimitedError(Exception):
 
     def __init__(self, integration: str, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(f"integration {integration} sends more than its `rate` allows: send it again")
+        super().__init__(
+            f"integration {integration} sends more than its `rate` allows: send it again"
+        )
 
 
 class CriticalKeys:

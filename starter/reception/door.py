@@ -13,7 +13,7 @@ from starter.intake import FORMATS
 from starter.intake.mapping import Sender
 from starter.intake.received import Received
 from starter.reception.admission import Admission
-from starter.security import bearer, password, resolve_key, same
+from starter.security import bearer, closed_integrations, password, resolve_key, same
 
 
 class Delivers(Protocol):
@@ -73,6 +73,10 @@ class Reception:
             if named in ("", name):
                 return Sender.of(name, integration, policy, self._now())
         return None if named else Sender(format_name, policy, self._now())
+
+    def closed(self) -> list[str]:
+        """A line for each integration that takes nothing because a secret of it is missing."""
+        return closed_integrations(self._policies.current()[1], self._environ)
 
     def knows(self, authorization: str | None) -> bool:
         """Whether it is the key of any integration, or a token that opens hooks."""

@@ -36,7 +36,7 @@ class Refusal:
 
     def shown(self) -> dict[str, Any]:
         return {
-            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "at": _wire(self.at),
             "integration": self.integration,
             "format": self.format,
             "status": self.status,
@@ -51,6 +51,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, deque[Refusal]] = OrderedDict()
+        self._strangers: dict[str, tuple[int, datetime]] = {}
         self.count = 0
 
     def add(self, refusal: Refusal) -> None:
@@ -68,6 +69,21 @@ class Refusals:
         del said["at"], said["times"]
         log.warning("intake.refused", **said)
 
+    def stranger(self, format: str, at: datetime) -> None:
+        """Count a request without a valid key: it may be a sender of ours that has a wrong one.
+
+        No more than that is kept, and nothing logged: anybody can send such requests.
+        """
+        count, _ = self._strangers.get(format, (0, at))
+        self._strangers[format] = count + 1, at
+
+    def strangers(self) -> list[dict[str, Any]]:
+        """By format, how many there were and when the last one came."""
+        return [
+            {"format": format, "count": count, "last_at": _wire(at)}
+            for format, (count, at) in sorted(self._strangers.items())
+        ]
+
     def recent(self) -> list[Refusal]:
         """The kept ones, the latest first."""
         every = (refusal for found in self._kept.values() for refusal in found)
@@ -77,3 +93,7 @@ class Refusals:
 def _is_more_of(last: Refusal, one: Refusal) -> bool:
     same = (last.format, last.status, last.code) == (one.format, one.status, one.code)
     return same and one.status in COME_AGAIN
+
+
+def _wire(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -194,6 +194,17 @@ def test_a_storm_incident_names_its_services_and_takes_the_worst_severity() -> N
     assert incident.firing() == ["checkout/down"]
 
 
+def test_a_second_storm_counts_what_the_first_gave_back() -> None:
+    """An alert that was handed on counts where it came in, yet it is one of the alerts of this storm."""
+    policy = a_policy_slice(service="unknown")
+    incident, facts = raise_incident("unknown-2", Origin(storm=_order()), policy, "", T0)
+    alert = an_alert(key="down", service="search").model_copy(update={"count": 0})
+    for fact in [*facts, *take_alert(incident, alert, T0)]:
+        incident.record(fact, T0)
+    assert incident.alert_count == 0
+    assert incident.summary == "Alert storm from prometheus: 1 alert on 1 service: search"
+
+
 # The desk.
 
 

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from domain.access.roles import AccessRole
+from domain.access.tokens import SYSTEM, Principal
 from domain.reporting import Report, Said, report_id
 from records.reporters import Reporters
-from tests.world import World, a_world
+from starter.access.actor_keys import ActorKey
+from starter.access.signing import ClaimSigner, SigningLink, acting
+from starter.temporal_link import RefusedError
+from tests.world import EXAMPLE, World, a_world
 from workflows import contract
 
 REF = "R-7K3M9QX2"
@@ -120,6 +125,38 @@ async def test_nonsense_parks_no_report(tmp_path: Path) -> None:
         await world.signal(report_id(REF), "no_such_thing", {"a": 1})
         view = await decide(world, incident=None, reason="test")
         assert view["state"] in ("dismissed", "over")
+        assert await world.failed_tasks(report_id(REF)) == []
+
+
+@pytest.mark.parametrize("unsigned", ["mark", "refuse"])
+async def test_a_decision_is_checked_in_the_report_too(tmp_path: Path, unsigned: str) -> None:
+    """Without the API's signature it is marked or refused, as the policy says; a role may be missing."""
+    policy = tmp_path / "policy.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    policy.write_text(f"{text}\naccess: {{unsigned: {unsigned}}}\n", encoding="utf-8")
+    key = ActorKey(tmp_path / "data")
+    key.load()
+    viewer = Principal(by="token v", roles=frozenset({AccessRole.VIEWER}), owner="alice")
+    async with a_world(tmp_path / "data", policy=policy) as world:
+        link = SigningLink(world.client, ClaimSigner(key))
+        body = {"actor": "alice", "incident": None, "reason": "test"}
+        await reported(world, address="")
+        with acting(viewer), pytest.raises(RefusedError, match="needs the role responder"):
+            await link.update(report_id(REF), "decide", body, "by-a-viewer")
+        assert (await world.handle(report_id(REF)).query("status"))["state"] == "waiting"
+        if unsigned == "refuse":
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await decide(world, incident=None, reason="typed")
+            assert "was not signed" in str(refused.value.cause)
+            await world.signal(report_id(REF), "decide", body)
+            with acting(SYSTEM):
+                view = await link.update(report_id(REF), "decide", body, "by-the-system")
+            assert view["decided_by"] == "alice"
+        else:
+            view = await decide(world, incident=None, reason="typed")
+            assert view["decided_by"] == "alice (unsigned)"
+            again = await decide(world, incident=None, reason="typed")
+            assert again["decided_at"] == view["decided_at"]
         assert await world.failed_tasks(report_id(REF)) == []
 
 

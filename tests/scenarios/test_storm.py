@@ -8,13 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio import activity
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 import worker
 from domain.heartbeat import INTEGRATION as HEARTBEAT
 from domain.storm import StormOrder
 from tests.scenarios.storms import STORM, Shop, a_shop
+from tests.world import an_alert
 from workflows import contract
 
 ENTITY = contract.storm_id("prometheus")
@@ -203,6 +206,40 @@ async def test_a_storm_ends_when_the_rate_has_been_low_for_five_minutes(tmp_path
             return (await world.handle(ENTITY).describe()).close_time is not None
 
         await world.eventually(has_ended)
+
+
+async def test_what_is_sent_by_hand_stops_neither_desk_nor_entity(tmp_path: Path) -> None:
+    """Times without a zone count as UTC; what is no word at all is refused; alerts go on as before."""
+    bare = "2026-11-28T17:00:00"
+    async with a_shop(tmp_path, count=3, storm=2) as shop:
+        world = shop.world
+        await shop.alert("s-0")
+        await shop.attributed()
+        alert = an_alert("by-hand", service="s-0").model_dump(mode="json")
+        by_hand = {"key": "by-hand", "alerts": [alert | {"received_at": bare, "starts_at": bare}]}
+        await world.signal(contract.desk_id("s-0"), "report", by_hand)
+        shop.sent += 1
+        ref = {"id": "s-0-9", "severity": "SEV1", "priority": "P1", "raised_at": bare}
+        await world.signal(contract.desk_id("s-0"), "reopened", {"incident": ref, "seq": 1})
+        ended = {"incident": "s-0-9", "seq": 2, "resolved_at": bare, "ref": ref}
+        await world.signal(contract.desk_id("s-0"), "settled", ended)
+        await shop.alert("s-0", "after")
+        await shop.attributed()
+
+        await shop.storm(shop.services[1:])
+        await world.eventually(lambda: world.status(STORM))
+        entity = world.handle(ENTITY)
+        told = {"limit": 2, "started": [{"cause": "x", "service": "s-0", "at": bare}]}
+        assert (await entity.execute_update("admit", told))["storm"] == STORM
+        for nonsense in ([], [1], [{"limit": 0}], [{"limit": 1, "asked": [{}]}], [told, told]):
+            with pytest.raises(WorkflowUpdateFailedError):
+                await entity.execute_update("admit", args=nonsense)
+            for name in ("raised", "settled", "colour"):
+                await world.signal(ENTITY, name, *nonsense)
+        await shop.alert("s-1", "after")
+        await shop.attributed()
+        for workflow in (ENTITY, STORM, "s-0-1", contract.desk_id("s-0")):
+            assert await world.failed_tasks(workflow) == []
 
 
 async def _runs(shop: Shop, workflow: str) -> bool:

@@ -135,7 +135,7 @@ def test_each_task_acts_for_its_own(signer: ClaimSigner) -> None:
 
 def test_every_command_is_signed_and_no_word_of_the_system() -> None:
     """All commands of all registries; what workflows tell each other is none."""
-    assert {*COMMANDS, *POSTMORTEM_COMMANDS, *ROSTER_CHANGES, "declare"} <= SIGNED
+    assert {*COMMANDS, *POSTMORTEM_COMMANDS, *ROSTER_CHANGES, "declare", "decide"} <= SIGNED
     internal = (
         "report", "settled", "reopened", "alerts", "maintenance", "page_outcome", "beat", "refresh",
         "delivery_receipt", "postmortem_closed", "incident_resolved", "review_maintenance", "define",

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.access.roles import AccessRole
 from domain.access.tokens import SYSTEM, TokenState, TokenWanted
 from starter.access import store as stores
 from starter.access.door import Door, NotAdmittedError, NotAllowedError, require, require_command
+from starter.access.health import health_of
 from starter.access.store import TokenStore, TokensUnreadableError, TooManyTokensError
 
 LAPTOP = TokenWanted(name="laptop", roles=[AccessRole.COMMS, AccessRole.RESPONDER], owner="alice")
@@ -133,6 +135,22 @@ def test_a_broken_file_lets_in_nobody_but_the_system(
     assert store.file.read_text() == broken
     store.file.write_text(good)
     assert door.principal(secret).owner == "alice"
+
+
+def test_what_a_damaged_file_holds_is_in_no_log(
+    store: TokenStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Names and digests stay in the file; the log says that it is damaged, `doctor` says it itself."""
+    store.create(LAPTOP, "operator")
+    store.file.write_text('{"tokens": [{"digest": "b85a1d0e"}')
+    with capture_logs() as logs, pytest.raises(TokensUnreadableError):
+        store.all()
+    (row,) = logs
+    assert (row["event"], row["error"]) == ("tokens.unreadable", "ValidationError")
+    assert "exc_info" not in row
+    assert "b85a1d0e" not in str(row)
+    assert health_of(tmp_path).state == "failed"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_unreadable_folder_lets_in_nobody_but_the_system(tmp_path: Path, clock: Clock) -> None:

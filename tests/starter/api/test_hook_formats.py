@@ -14,11 +14,12 @@ import pytest
 import structlog
 
 from domain.policy.intake import Integration
-from records.policy_file import canonical_json
+from records.policy_file import canonical_json, read_policy
 from starter.api.hooks import HOOKS
 from starter.egress import EgressError
 from starter.intake import FORMATS
 from starter.reception.group_commit import TooManyWaitingError
+from tests.starter.conftest import ROOT
 from tests.starter.intake.examples import examples
 
 SECRET = "client-secret"
@@ -223,9 +224,28 @@ def test_a_mistake_of_our_own_is_a_row_too(stranger, api, app):
 
 
 def test_strangers_leave_no_row(stranger, api):
-    """Only what a known sender brought is somebody's loss."""
-    stranger.post("/hooks/generic/wrong", content=b"x")
-    assert api.get("/api/v1/intake/refused").json() == {"count": 0, "refused": []}
+    """Only what a known sender brought is a loss for certain; of strangers it is told how many came."""
+    for _ in range(2):
+        stranger.post("/hooks/generic/wrong", content=b"x")
+    event = {"routing_key": "wrong", "event_action": "resolve", "dedup_key": "k"}
+    stranger.post("/v2/enqueue", json=event)
+    stranger.post("/v2/alerts", json={"message": "x"}, headers={"Authorization": "GenieKey wrong"})
+    said = api.get("/api/v1/intake/refused").json()
+    assert (said["count"], said["refused"]) == (0, [])
+    counted = {one["format"]: one["count"] for one in said["strangers"]}
+    assert counted == {"generic": 2, "opsgenie": 1, "pagerduty": 1}
+
+
+def test_an_integration_without_its_key_is_named(api, policies, tmp_path):
+    """It takes nothing, and its sender hears only that the key is wrong: the operator finds out why."""
+    assert api.get("/api/v1/intake/refused").json()["closed"] == []
+    file = tmp_path / "closed.yaml"
+    example = (ROOT / "policy" / "example.yaml").read_text(encoding="utf-8")
+    extra = '  pd: {format: pagerduty, key: "env:NOT_SET"}\n'
+    file.write_text(example.replace("integrations:\n", "integrations:\n" + extra))
+    policies.adopt(read_policy(file))
+    closed = api.get("/api/v1/intake/refused").json()["closed"]
+    assert closed == ["integration pd is closed: its key env:NOT_SET is not set"]
 
 
 def test_refused_needs_a_token(stranger):

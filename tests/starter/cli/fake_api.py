@@ -114,6 +114,8 @@ class FakeApi:
     """Given to the next request whatever it is."""
     page_size: int = 200
     refused: list[dict[str, Any]] = field(default_factory=list)
+    strangers: list[dict[str, Any]] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
     url: str = ""
     delay_seconds: float = 0.0
 
@@ -174,7 +176,12 @@ class FakeApi:
                         "service": "checkout"}  # fmt: skip
                 return 200, {"heartbeats": [late]}
             case ["intake", "refused"]:
-                return 200, {"count": len(self.refused), "refused": self.refused}
+                rows = {
+                    "refused": self.refused,
+                    "strangers": self.strangers,
+                    "closed": self.closed,
+                }
+                return 200, {"count": len(self.refused), **rows}
             case ["policy"]:
                 shown = {
                     "people": {"alice": {}, "bob": {}},

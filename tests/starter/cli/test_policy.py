@@ -163,6 +163,15 @@ def test_doctor_shows_what_intake_refused(tocsin: Tocsin, api: FakeApi) -> None:
     api.refused = []
     checks = json.loads(tocsin("doctor", "-o", "json").out)["checks"]
     assert {check["check"]: check["state"] for check in checks}["intake"] == "ok"
+    api.strangers = [{"format": "sentry", "count": 3, "last_at": "2026-11-24T12:00:00Z"}]
+    checks = json.loads(tocsin("doctor", "-o", "json").out)["checks"]
+    (found,) = [check for check in checks if check["check"] == "intake"]
+    assert found["state"] == "warning"
+    assert "without a valid key: sentry 3" in found["detail"]
+    api.closed = ["integration pd is closed: its key env:PD_KEY is not set"]
+    checks = json.loads(tocsin("doctor", "-o", "json").out)["checks"]
+    (found,) = [check for check in checks if check["check"] == "intake"]
+    assert "integration pd is closed" in found["detail"]
 
 
 @pytest.mark.parametrize("broken", ["token", "policy"])

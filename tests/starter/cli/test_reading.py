@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
+from rich.console import Console
 from ruamel.yaml import YAML
 
+from starter.cli.card import card, page_waits
 from tests.starter.cli.conftest import Tocsin
 from tests.starter.cli.fake_api import FakeApi, an_incident
 
@@ -104,6 +107,37 @@ def test_the_card_of_an_incident_nobody_took(tocsin: Tocsin, api: FakeApi) -> No
     out = tocsin("show", "checkout-17").out
     assert "nobody leads" in out.splitlines()[0]
     assert "nobody has acknowledged" in out
+
+
+CAUSE = "database-2 (SEV1) is the likely cause: checkout depends on database; nobody is paged"
+HELD = {"fact": "held_for_cause", "text": CAUSE, "data": {"run": "p1"}}
+GOES = {"fact": "cause_ended", "text": "the page goes out", "data": {"pages": True}}
+STAYS = {"fact": "cause_ended", "text": "nothing fires here any more", "data": {"pages": False}}
+PAGED = {"fact": "step_paged", "text": "Step 1 of round 1 pages alice", "data": {}}
+WORKS = {"fact": "in_maintenance", "text": "In maintenance until Mon", "data": {"run": "p1"}}
+ASKED = {
+    "fact": "in_maintenance",
+    "text": "In maintenance; paged all the same",
+    "data": {"run": None},
+}
+HOURS = {"fact": "page_held", "text": "SEV3 waits for working hours", "data": {}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        ([], ""), ([PAGED], ""), ([HELD], CAUSE), ([HELD, GOES], ""), ([HELD, PAGED], ""),
+        ([HELD, STAYS], STAYS["text"]), ([HELD, STAYS, PAGED], ""), ([WORKS], WORKS["text"]),
+        ([ASKED, PAGED], ""), ([PAGED, HOURS], HOURS["text"]),
+    ],
+)  # fmt: skip
+def test_why_nobody_was_paged_yet(entries: list[dict[str, Any]], why: str) -> None:
+    """Whoever looks at an incident that nobody took sees that its page waits, and for what."""
+    assert page_waits(entries) == why
+    view = {"id": "checkout-17", "status": "raised"}
+    out = Console(width=200, record=True, file=io.StringIO())
+    out.print(card(view, entries))
+    assert ("waits: " in out.export_text()) == bool(why)
 
 
 def test_a_sparse_incident_has_a_card(tocsin: Tocsin, api: FakeApi) -> None:

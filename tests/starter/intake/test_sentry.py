@@ -37,6 +37,18 @@ def test_issue_of_the_rule_clears_it():
     assert (alert.key, alert.status) == (read("event_alert").key, "resolved")
 
 
+def test_an_event_and_its_issue_are_of_one_service():
+    """An event names its project by a number and, in its address, by the name that the issue has."""
+    body = payload("sentry", "event_alert")
+    body["data"]["event"]["tags"] = []
+    headers = example("sentry", "event_alert").headers
+    (fires,) = FORMAT.parse(Received(json.dumps(body).encode(), headers), sender())
+    assert fires.service == read("issue_resolved").service == "checkout"
+    body["data"]["event"]["url"] = "https://sentry.io/elsewhere/"
+    (lost,) = FORMAT.parse(Received(json.dumps(body).encode(), headers), sender())
+    assert lost.service == "unknown"
+
+
 @pytest.mark.parametrize(
     ("action", "status"),
     [
