@@ -9,7 +9,6 @@ from domain.alert import AlertState, AlertStatus
 from domain.durations import in_words
 from domain.incident import Incident
 
-
 RAW_SHOWN = 300
 """Of a payload that could not be read, in the sentence; the data of the fact holds more."""
 

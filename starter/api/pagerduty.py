@@ -77,11 +77,11 @@ async def _answer(request: Request, take: Take, status: int = 202) -> Response:
     except InvalidEventError as error:
         outcome = "invalid"
         # The key may be legible where the event is not.
-        _note(services, sender or _named_in(services, body), 400, outcome, str(error))
+        _note(services, sender or _named_in(request, body), 400, outcome, str(error))
         return _invalid(error.errors, error.message)
     except TooLargeError as error:
         outcome = "too_large"
-        return await _oversized(services, error.start)
+        return await _oversized(request, error.start)
     except ProblemError as error:
         outcome = error.code
         return _invalid([error.detail], status=error.status)
@@ -97,9 +97,9 @@ async def _answer(request: Request, take: Take, status: int = 202) -> Response:
         services.metrics.webhooks.labels(NAME, outcome).inc()
 
 
-async def _oversized(services: Services, start: bytes) -> Response:
+async def _oversized(request: Request, start: bytes) -> Response:
     """413; and where the key stands in what was read, an incident says that something was lost."""
-    sender = _named_in(services, start)
+    services, sender = services_of(request), _named_in(request, start)
     if sender is not None:
         try:
             await services.reception.take_oversized(sender, _KEY_IN_START.sub(b"", start))
@@ -109,12 +109,11 @@ async def _oversized(services: Services, start: bytes) -> Response:
     return _invalid([f"Event is larger than {EVENT_BYTES // 1024} KB"], status=413)
 
 
-def _named_in(services: Services, start: bytes) -> Sender | None:
-    """Whose key stands in an event that was not read."""
+def _named_in(request: Request, start: bytes) -> Sender | None:
+    """Whose key stands in an event that was not read, or in the header of older clients."""
     found = _KEY_IN_START.search(start)
-    if found is None:
-        return None
-    return services.reception.sender_for_key(NAME, found[1].decode(errors="replace"))
+    key = found[1].decode(errors="replace") if found else request.headers.get("x-routing-key", "")
+    return services_of(request).reception.sender_for_key(NAME, key.strip())
 
 
 def _note(services: Services, sender: Sender | None, status: int, code: str, why: str) -> None:

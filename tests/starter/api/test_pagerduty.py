@@ -173,8 +173,12 @@ def test_too_large(stranger, temporal):
     (alert,) = temporal.alerts()
     assert alert["summary"] == "oversized alert from pd"
     assert PD_KEY not in json.dumps(alert)
-    stranger.post(EVENTS, content=body.replace(PD_KEY.encode(), b"x" * 32))
+    unnamed = body.replace(PD_KEY.encode(), b"x" * 32)
+    stranger.post(EVENTS, content=unnamed)
     assert len(temporal.alerts()) == 1
+    without = body.replace(b"routing_key", b"rooting_key")
+    stranger.post(EVENTS, content=without, headers={"X-Routing-Key": PD_KEY})
+    assert len(temporal.alerts()) == 2
 
 
 @pytest.mark.parametrize("error", [GatewayUnavailableError("away"), TooManyWaitingError("full")])
