@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
 
 ENDED = ("resolved", "closed", "cancelled")
 ATTEMPTS = 60
+LINGER = timedelta(seconds=30)
 UNSIGNED = " (unsigned)"
 """Behind who decided, where nobody signed it."""
 PAUSES = (timedelta(seconds=5), timedelta(minutes=5))
@@ -67,6 +68,8 @@ class ReportWorkflow:
         self._report.state = ReportState.OVER
         self._show()
         await workflow.wait_condition(lambda: not self._sending)
+        # Whoever decided may not have heard the answer and ask again: a run that is gone says nothing.
+        await workflow.sleep(LINGER, summary="Let whoever decided hear of it")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._report.view()
 
