@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, PrivateAttr, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from domain.wall_clock import Instant
 
@@ -41,7 +41,7 @@ class Alert(BaseModel):
     """Of the incident that it raises; None is the default of its severity."""
     type: str | None = None
     """Process of the incident that it raises; None is `default`."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     """Those labels by which the service's alerts are grouped."""
     by: str | None = None
     """Who acknowledged or noted: a person of the policy, or how the sender calls them."""
@@ -50,12 +50,12 @@ class Alert(BaseModel):
     starts_at: Instant | None = None
     received_at: Instant
     link: str | None = None
-    links: list[str] = []
+    links: list[str] = Field(default_factory=list)
     """Further addresses that the policy's map names."""
-    runbooks: list[str] = []
-    paged_directly: list[str] = []
+    runbooks: list[str] = Field(default_factory=list)
+    paged_directly: list[str] = Field(default_factory=list)
     """Who was paged past the orchestrator while it was away, each a sentence."""
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     """What could not be read and what was done instead; each becomes a fact."""
     raw: str | None = None
     """The payload as it came, shortened, where it could not be read whole."""

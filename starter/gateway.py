@@ -177,7 +177,9 @@ class Gateway:
             for alert in alerts
         )
         await self._hastening.before(service, is_urgent=is_urgent)
-        await self._link.signal_desk(service, "report", batch.model_dump(mode="json"))
+        # What goes without saying is not sent: a storm's alerts are half as long, here and in the history.
+        body = batch.model_dump(mode="json", exclude_defaults=True)
+        await self._link.signal_desk(service, "report", body)
 
     async def page_runs(self, incident_id: str) -> list[dict[str, Any]] | None:
         """The page runs of an incident, as its workflow has them; None where none answers."""

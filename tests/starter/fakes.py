@@ -21,7 +21,7 @@ from domain.raising import Origin, raise_incident
 from domain.reporting import Decision, Report
 from domain.timeline import Entry
 from starter.temporal_link import RefusedError, WorkflowGoneError
-from workflows.contract import ReportInput
+from workflows.contract import ReportBatch, ReportInput
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -89,8 +89,12 @@ class FakeTemporal:
         self.query_error: Exception | None = None
 
     def batches(self) -> list[dict[str, Any]]:
-        """The reports that desks got."""
-        return [body for _, name, body in self.signals if name == "report"]
+        """The reports that desks got, as they read them."""
+        return [
+            ReportBatch.model_validate(body).model_dump(mode="json")
+            for _, name, body in self.signals
+            if name == "report"
+        ]
 
     def alerts(self) -> list[dict[str, Any]]:
         return [alert for batch in self.batches() for alert in batch["alerts"]]

@@ -214,12 +214,9 @@ async def test_report_is_one_batch(gateway, temporal):
     )
     await gateway.report("checkout", [alert, alert])
     workflow_id, name, body = temporal.signals[0]
-    assert (workflow_id, name, body["fold"], len(body["alerts"])) == (
-        "desk/checkout",
-        "report",
-        "service",
-        2,
-    )
+    batch = ReportBatch.model_validate(body)
+    assert (workflow_id, name, batch.fold) == ("desk/checkout", "report", "service")
+    assert batch.alerts == [alert, alert]
     assert body["key"]
 
 
