@@ -22,6 +22,7 @@ from starter.access.actor_keys import ActorKey
 from starter.access.signing import ClaimSigner, SigningLink
 from starter.api.app import create_app
 from starter.api.connections import IDLE_SECONDS, Doorkeeper, room
+from starter.api.frame import Shortcut
 from starter.event_loop import new_event_loop
 from starter.gateway import Gateway
 from starter.intake import CAN_SIGN
@@ -111,7 +112,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     services = app.state.services
     keeper = Doorkeeper(lambda why: services.metrics.connections.labels(why).inc(), most=room())
     config = uvicorn.Config(
-        app,
+        Shortcut(app, services.metrics),
         http=keeper.protocol(),
         host=settings.api_host,
         port=settings.api_port,

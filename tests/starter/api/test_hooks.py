@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from starter.api.frame import Shortcut
 from starter.intake.received import Received
 from starter.temporal_link import GatewayUnavailableError
 from tests.starter.conftest import KEY
@@ -26,6 +28,20 @@ def test_a_group(stranger, temporal):
     assert (answer.status_code, answer.json()) == (202, {"status": "accepted", "alerts": 2})
     assert [signal[0] for signal in temporal.signals] == ["desk/checkout"]
     assert [alert["integration"] for alert in temporal.alerts()] == ["prometheus", "prometheus"]
+
+
+def test_past_the_framework_a_hook_answers_as_through_it(app, temporal):
+    """The server's shortcut: the same answers, headers and errors; everything else takes the usual way."""
+    metrics = app.state.services.metrics
+    with TestClient(Shortcut(app, metrics)) as short, TestClient(app) as usual:
+        for sent in ({"json": GROUP}, {"content": b"{"}, {"json": GROUP, "params": {"a": "b"}}):
+            answers = [client.post(HOOK, headers=AUTH, **sent) for client in (short, usual)]
+            assert answers[0].status_code == answers[1].status_code
+            assert set(answers[0].headers) == set(answers[1].headers)
+        assert short.post(HOOK, json=GROUP).status_code == 401
+        assert short.get("/livez").status_code == 200
+        assert short.get(HOOK).status_code == 405
+    assert len(temporal.alerts()) == 4
 
 
 def test_the_systems_own_token_opens_it(api, temporal):
