@@ -67,7 +67,8 @@ def _describe(responses: dict[str, Any], *, is_vendors: bool) -> None:
     if _is_the_frameworks(responses.get("422", {})):
         del responses["422"]  # the default tells of it
     for status, response in responses.items():
-        if status[0] in "45" and not is_vendors:
+        # An address that no route takes, such as one with a line end in it, is nobody's: ours to answer.
+        if (status[0] in "45" and not is_vendors) or status == "404":
             response.setdefault("content", {}).setdefault(PROBLEM, _REF)
     responses.setdefault("default", {"description": "Any other error", "content": {PROBLEM: _REF}})
 

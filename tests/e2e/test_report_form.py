@@ -26,12 +26,12 @@ def test_a_customer_reports_and_hears_what_came_of_it(
     tab.wait_for_timeout(2100)  # nobody is faster
     tab.evaluate("document.querySelector('#email').type = 'text'")
     tab.fill("#email", "not an address")
-    tab.click("text=Report it")
+    tab.click("button")
     assert "This is no mail address" in page.text
     assert tab.input_value("#summary") == f"Nothing is found at {width} pixels"
     assert page.overflowing() == []
     tab.fill("#email", "kim@example.com")
-    tab.click("text=Report it")
+    tab.click("button")
     found = re.search(r"R-[0-9A-Z]{8}", page.text)
     assert found, page.text
     ref = found[0]
