@@ -8,6 +8,7 @@ are part of the state, so an outage, a replay or continue-as-new never forgets o
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
@@ -44,9 +45,9 @@ class Fact(BaseModel):
         super().__init_subclass__(**kwargs)
         cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    @abstractmethod
     def sentence(self) -> str:
         """The fact as one sentence for the timeline."""
-        raise NotImplementedError(self.name)
 
     def apply(self, subject: Any, at: datetime, actor: str) -> None:
         """Fold into the state. The default changes nothing."""
@@ -71,16 +72,16 @@ class Deadline(BaseModel):
     summary: str
 
 
-class Clock(Generic[S]):
+class Clock(ABC, Generic[S]):
     """A rule that acts by itself when time has passed. Stateless: it reads its instants from the state."""
 
+    @abstractmethod
     def deadline(self, subject: S) -> Deadline | None:
         """When to strike next; None while there is nothing to wait for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def strike(self, subject: S, now: datetime) -> list[Fact]:
         """The facts that follow from the deadline having passed."""
-        raise NotImplementedError
 
 
 class Aggregate(BaseModel):

@@ -107,7 +107,7 @@ def judge(
         case AddTemporary():
             wanted = []
         case _:
-            raise NotImplementedError(change.name)
+            raise TypeError(f"no rule judges the change {change.name}")
     _require_names(change, policy)
     schedule, zone = policy.schedules[change.schedule], _zone(change, policy)
     made = (

@@ -6,9 +6,10 @@ Not in a history and not in the records: whoever reported a fault once has not a
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
+
+from records.shared_files import replace_file
 
 FOLDER = "reporters"
 _REF = re.compile(r"R-[0-9A-Z]{8}")
@@ -31,14 +32,7 @@ class Reporters:
             OSError: it could not be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = self._file(ref)
-        temporary = file.with_suffix(".tmp")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"address": address}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
+        replace_file(self._file(ref), json.dumps({"address": address}))
 
     def address(self, ref: str) -> str | None:
         """The address; None where none is kept.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -88,6 +87,18 @@ class Beats:
         if not flight.cancelled():
             flight.exception()  # looked at here: whoever waited may be gone
 
+    async def _made_up(self, name: str, at: datetime) -> bool:
+        """Deliver one; False where it has to wait. A fault over one monitor keeps no other from its own."""
+        try:
+            await self._send(name, at)
+        except (GatewayUnavailableError, NotAnsweredError):
+            return False
+        except Exception:
+            log.exception("heartbeat.not_made_up", monitor=name, at=at.isoformat())
+            return False
+        log.info("heartbeat.made_up", monitor=name, at=at.isoformat())
+        return True
+
     async def _make_up(self) -> None:
         """Deliver what is remembered, for as long as it takes."""
         pause, longest = AGAIN_SECONDS
@@ -96,14 +107,9 @@ class Beats:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, longest)
                 for name, at in list(self._missed.items()):
-                    with suppress(GatewayUnavailableError, NotAnsweredError):
-                        await self._send(name, at)
+                    if await self._made_up(name, at):
                         pause = AGAIN_SECONDS[0]
                         if self._missed.get(name) == at:
                             del self._missed[name]
-                        log.info("heartbeat.made_up", monitor=name, at=at.isoformat())
-        except Exception:
-            log.exception("heartbeat.not_made_up", monitors=sorted(self._missed))
-            self._missed.clear()
         finally:
             self._making_up = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,19 +19,19 @@ LOOK_AGAIN = timedelta(seconds=5)
 """Commands that name unknown keys have the keys looked up at most so often: they may be forged."""
 
 
-class Admission:
+class Admission(ABC):
     """Base of workflows that check claims on commands."""
 
     _looked_up_at: datetime | None = None
     _looking_up: asyncio.Lock | None = None
 
+    @abstractmethod
     def trust(self) -> Trust:
         """What is pinned of whose signatures count."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def refresh_trust(self) -> None:
         """Read it anew. Raises FailureError where that cannot be done in time."""
-        raise NotImplementedError
 
     def admit(self, name: str, body: Any, *, is_fresh: bool = False) -> str:
         """Why a command counts as unsigned; empty where it is signed, or nobody asks.

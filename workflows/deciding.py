@@ -6,6 +6,8 @@ over, and those that raise an incident are there when it begins. See `domain/tri
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -19,14 +21,16 @@ with workflow.unsafe.imports_passed_through():
     from workflows.joining_storms import JoinsStorms
 
 
-class DecidesReports(JoinsStorms, HandsAlerts):
+class DecidesReports(JoinsStorms, HandsAlerts, ABC):
     """What a desk needs to decide reports; `ServiceDesk` is built on it."""
 
+    @abstractmethod
     async def _start_incident(self, origin: Origin, kind: str, cause: str) -> str:
-        raise NotImplementedError
+        """Start the next incident; its id, or that of the storm which took its alerts."""
 
+    @abstractmethod
     def _refuse(self, what: str, why: str) -> None:
-        raise NotImplementedError
+        """Keep a refusal where the operator sees it."""
 
     async def _decide_report(self, item: Inbox) -> None:
         alerts = combine_repeats(item.alerts)

@@ -9,6 +9,7 @@ the process itself.
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -57,21 +58,21 @@ class EntityWorkflow(Admission, Generic[S]):
 
     # What a subclass says.
 
+    @abstractmethod
     def view(self) -> dict[str, Any]:
         """The state as the outside sees it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def follows(self, fact: Fact, at: datetime, actor: str) -> list[Effect]:
         """The effects of a fact."""
-        raise NotImplementedError
 
+    @abstractmethod
     def performers(self) -> Mapping[str, Callable[[Effect], Awaitable[None]]]:
         """How each kind of effect is carried out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decide(self, name: str, body: Any, key: str) -> tuple[list[Fact], str, str]:
         """Check a command and decide it: the facts, who asked, and the key. Raises IncidentError."""
-        raise NotImplementedError
 
     def show(self) -> None:
         """Tell the Temporal UI; called after every change."""
@@ -355,9 +356,9 @@ class EntityWorkflow(Admission, Generic[S]):
         carried = Carried(state=snapshot(self.subject), unrecorded=self.unrecorded)
         workflow.continue_as_new(self.next_input(carried))
 
+    @abstractmethod
     def next_input(self, carried: Carried) -> Any:
         """Input of the next run."""
-        raise NotImplementedError
 
     async def finish(self) -> None:
         """Before completing: every effect settled, every fact recorded, every handler answered."""

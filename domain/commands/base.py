@@ -6,6 +6,7 @@ registry line follow the update, the signal, the HTTP route and the CLI verb.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -51,9 +52,9 @@ class Command(BaseModel):
             UnknownNameError: a name that the policy does not have.
         """
 
+    @abstractmethod
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
         """The facts that follow; empty when nothing changes."""
-        raise NotImplementedError(self.name)
 
 
 class Request(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -43,9 +44,9 @@ class PostmortemCommand(BaseModel):
     def check(self, postmortem: Postmortem, actor: str) -> None:
         """Refuse what the state or the policy does not allow. Raises IncidentError."""
 
+    @abstractmethod
     def decide(self, postmortem: Postmortem, actor: str, at: datetime) -> list[Fact]:
         """The facts that follow."""
-        raise NotImplementedError(self.name)
 
 
 class Edit(PostmortemCommand):

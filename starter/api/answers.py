@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,9 +17,9 @@ from starter.answering.screens import Screen
 from starter.answering.standing import Kind, Standing
 from starter.answering.twilio import read_form
 from starter.api.bodies import TooLargeError, no_query, read_body
-from starter.api.people import STYLE
+from starter.api.looks import looks
 from starter.api.problems import ProblemError
-from starter.api.services import PAGES, Services, services_of
+from starter.api.services import Services, services_of
 from starter.records_access import View
 from starter.security import PageRef, TokenState
 
@@ -29,17 +27,7 @@ router = APIRouter(prefix="/answer", tags=["answers"])
 BYTES = 64 * 1024
 VIA = "link"
 
-LOOKS = STYLE + "\n" + (PAGES / "answer.css").read_text(encoding="utf-8").strip()
-_HASH = base64.b64encode(hashlib.sha256(LOOKS.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",  # the token stands in the address
-    "X-Robots-Tag": "noindex",
-}
+STYLE, HEADERS = looks("answer.css", has_form=True, has_secret_address=True)
 PAGE: dict[str, Any] = {"content": {"text/html": {}}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "A page for people", **PAGE},
@@ -184,7 +172,7 @@ def _shown(
         "paged": [named(person) for person in paged],
         "others": [other.incident for other in others] if is_theirs else [],
         "person": named(page.person) if page else "",
-        "style": Markup(LOOKS),
+        "style": Markup(STYLE),
     }
     html = services.renderer.render_file("answer_page/page.html.j2", context)
     return HTMLResponse(html, screen.status, headers=HEADERS)

@@ -6,8 +6,6 @@ what was published to the outside.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +19,10 @@ from domain.policy.model import External, Policy
 from domain.timeline import Entry
 from records.database import RecordsUnavailableError
 from starter.api.bodies import no_query
+from starter.api.looks import looks
 from starter.api.oncall import wire
 from starter.api.problems import ProblemError
-from starter.api.services import PAGES, services_of
+from starter.api.services import services_of
 from starter.gateway import is_incident_id
 from starter.records_access import View
 from templates.renderer import Renderer
@@ -32,17 +31,7 @@ router = APIRouter(include_in_schema=False)
 MAX_ENTRIES = 300
 MAX_PUBLIC = 50
 
-STYLE = (PAGES / "style.css").read_text(encoding="utf-8").strip()
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",  # the token stands in the address
-    "X-Robots-Tag": "noindex",
-}
+STYLE, HEADERS = looks(has_secret_address=True)
 
 
 @router.get("/i/{incident_id}/{token}", dependencies=[Depends(no_query)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +16,11 @@ from starter.access.door import NotAdmittedError
 from starter.access.sessions import Session
 from starter.answering.twilio import read_form
 from starter.api.bodies import TooLargeError, no_query, read_body
+from starter.api.looks import looks
 from starter.api.oncall import wire
-from starter.api.people import STYLE, published
+from starter.api.people import published
 from starter.api.problems import UNAVAILABLE, ProblemError
-from starter.api.services import PAGES, Services, services_of
+from starter.api.services import Services, services_of
 from starter.api.session_cookies import TOKEN_FIELD, by_session
 from starter.reports import form
 from starter.reports.desk import NoSuchReportError
@@ -30,16 +29,7 @@ from starter.security import bearer
 
 router = APIRouter(prefix="/report", tags=["reports"])
 BYTES = 64 * 1024
-LOOKS = STYLE + "\n" + (PAGES / "report.css").read_text(encoding="utf-8").strip()
-_HASH = base64.b64encode(hashlib.sha256(LOOKS.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "X-Robots-Tag": "noindex",
-}
+STYLE, HEADERS = looks("report.css", has_form=True)
 PAGE: dict[str, Any] = {"content": {"text/html": {}}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The form", **PAGE},
@@ -248,7 +238,7 @@ def _page(services: Services, kind: str, status: int, **context: Any) -> HTMLRes
         "kind": kind,
         "organisation": policy.organisation.name,
         "now": wire(datetime.now(UTC)),
-        "style": Markup(LOOKS),
+        "style": Markup(STYLE),
         "report": {},
         "words": "",
         "asked": False,

@@ -6,8 +6,6 @@ How the provider is asked is `starter/access/oidc.py`; what a session is, `start
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -29,10 +27,10 @@ from starter.access.seals import SealsUnreadableError
 from starter.access.sessions import ABSOLUTE, Session, SessionEndedError, principal_of_session
 from starter.answering.twilio import read_form
 from starter.api.bodies import NoQuery, TooLargeError, no_query, read_body
+from starter.api.looks import looks
 from starter.api.oncall import wire
-from starter.api.people import STYLE
 from starter.api.problems import ProblemError
-from starter.api.services import PAGES, Services, services_of
+from starter.api.services import Services, services_of
 from starter.api.session_cookies import (
     TOKEN_FIELD,
     TOKEN_HEADER,
@@ -48,16 +46,7 @@ router = APIRouter(include_in_schema=False)
 FORM_BYTES = 4096
 MAX_NEXT_CHARS = 500
 AFTERWARDS = "/me"
-LOOKS = STYLE + "\n" + (PAGES / "sign_in.css").read_text(encoding="utf-8").strip()
-_HASH = base64.b64encode(hashlib.sha256(LOOKS.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "X-Robots-Tag": "noindex",
-}
+STYLE, HEADERS = looks("sign_in.css", has_form=True)
 ROLES: Mapping[AccessRole, str] = {
     AccessRole.INGEST: "sends alerts and heartbeats",
     AccessRole.VIEWER: "reads incidents, postmortems and who is on call",
@@ -340,7 +329,7 @@ def _page(
 def _render(services: Services, name: str, status: int, **context: Any) -> HTMLResponse:
     shown = {
         "organisation": services.policy().organisation.name,
-        "style": Markup(LOOKS),
+        "style": Markup(STYLE),
         **context,
     }
     html = services.renderer.render_file(f"sign_in_page/{name}.html.j2", shown)

@@ -21,7 +21,7 @@ from domain.reporting import Report, ReportState, Said, report_id
 from records.database import RecordsUnavailableError
 from records.reporters import Reporters
 from starter.access.signing import acting
-from starter.gateway import Accepted, Gateway
+from starter.gateway import Accepted, Answered, Gateway
 from starter.temporal_link import GatewayUnavailableError, WorkflowGoneError
 from workflows.contract import REPORT, TASK_QUEUE, TASK_TIMEOUT, ReportInput
 
@@ -88,10 +88,9 @@ class ReportDesk:
         """The open incident of its service, or a new one; None where no worker answers to say which."""
         said = report.said
         open_ones = await self.open_incidents(said.service)
-        if open_ones:
-            incident = str(open_ones[0]["id"])
-            await self._link(incident, report.ref)
-            return incident
+        for view in open_ones[:1]:
+            if await self._link(str(view["id"]), report.ref):
+                return str(view["id"])
         body = {
             "service": said.service,
             "severity": policy.reports.severity or policy.organisation.default_severity,
@@ -206,13 +205,15 @@ class ReportDesk:
             raise NoSuchReportError(f"no open report {ref}") from None
         return view
 
-    async def _link(self, incident: str, ref: str) -> None:
-        """Let the incident show the report; that this fails changes nothing about the report."""
+    async def _link(self, incident: str, ref: str) -> bool:
+        """Let the incident show the report; False where it does not take it, or it is not known to."""
         body = {"target": report_id(ref), "kind": "support_case"}
         try:
-            await self._gateway.command(incident, "link", body, report_id(ref))
+            answer = await self._gateway.command(incident, "link", body, report_id(ref))
         except Exception:
             log.exception("the report is not linked", incident=incident, ref=ref)
+            return False
+        return isinstance(answer, Answered)
 
     async def open_incidents_of_all(self) -> list[dict[str, Any]]:
         """What is open now; nothing while the records are away."""

@@ -173,6 +173,35 @@ def test_an_unknown_reference(api, stranger, ref):
     assert api.get(f"/api/v1/reports/{ref}").status_code == 404
 
 
+def test_a_report_that_an_ended_incident_does_not_take_raises_one(
+    api, stranger, temporal, policies, declared, token, tmp_path: Path
+):
+    """Where nobody confirms, a report must not vanish in an incident that the records still call open."""
+    file = tmp_path / "at-once.yaml"
+    example = (ROOT / "policy" / "example.yaml").read_text()
+    file.write_text(example + "\nreports: {lands_as: incident}\n")
+    policies.adopt(read_policy(file))
+    temporal.end(declared["id"])
+    ref = reference(stranger.post("/report", data=fields(token)).text)
+    (report,) = temporal.client.reports.values()
+    assert report.incident in temporal.incidents
+    assert temporal.incidents[report.incident].reporter == f"customer ({ref})"
+
+
+def test_at_once_a_report_joins_the_open_incident_of_its_service(
+    api, stranger, temporal, policies, declared, token, tmp_path: Path
+):
+    """Fifty customers who see the same are one incident."""
+    file = tmp_path / "at-once.yaml"
+    example = (ROOT / "policy" / "example.yaml").read_text()
+    file.write_text(example + "\nreports: {lands_as: incident}\n")
+    policies.adopt(read_policy(file))
+    stranger.post("/report", data=fields(token))
+    (report,) = temporal.client.reports.values()
+    assert report.incident == declared["id"]
+    assert len(temporal.incidents) == 1
+
+
 def test_reports_are_for_responders(stranger):
     """Without a token nobody reads what others wrote."""
     assert stranger.get("/api/v1/reports").status_code == 401
