@@ -4,26 +4,87 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from activities.channels.base import Outgoing
 from activities.delivery import Postman
 from activities.looking_up import PolicySource, why
-from activities.recipients import Addressees, addressees, without_policy
+from activities.recipients import Addressees, View, addressees, without_policy
 from activities.wording import announcement_text
 from domain.errors import DeliveryReason
-from domain.messages import Announce, Announced, Delivery, DeliveryState
+from domain.messages import Announce, Announced, Announcement, Delivery, DeliveryState, Purpose
+from domain.policy.audiences import Place
 from domain.policy.person import Contact
+from domain.spoken_update import SpokenUpdate
+from domain.updates import Audience
 from templates.renderer import Rendered, Renderer
 
 CHUNK = 50
 """Messages at once."""
 BUDGET_SECONDS = 45.0
 """No new chunk is begun after this: the attempt has 60 s, and what it did must be reported."""
+SIDES = {
+    Purpose.INTERNAL_UPDATE: Audience.INTERNAL,
+    Purpose.EXTERNAL_UPDATE: Audience.EXTERNAL,
+}
 log = structlog.get_logger(__name__)
+
+
+class SubscriberTelling(Protocol):
+    """Tells whoever subscribed on the status page."""
+
+    async def tell(self, update: SpokenUpdate, key: str, seconds: float) -> Delivery | None:
+        """One attempt, of at most so many seconds.
+
+        Returns:
+            What became of all of them together, under `key`; None where nobody subscribed.
+        """
+        ...
+
+
+class Words:
+    """The words of one announcement, written once for each frame that its audiences have."""
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        incident: View,
+        organisation: str,
+        announcement: Announcement,
+        status_page: str | None = None,
+    ) -> None:
+        self._renderer, self._incident = renderer, incident
+        self._organisation, self._announcement = organisation, announcement
+        self._written: dict[str, Rendered] = {}
+        self.status_page = status_page
+        """Where the outside reads on."""
+        self.faults: list[str] = []
+
+    def framed(self, frame: str | None) -> Rendered:
+        """The message in a frame of its own, else in the announcement's."""
+        folder = frame or self._announcement.template
+        if folder not in self._written:
+            own = self._announcement.model_copy(update={"template": folder})
+            self._written[folder], faults = announcement_text(
+                self._renderer, self._incident, self._organisation, own
+            )
+            self.faults += faults
+        return self._written[folder]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What all messages of one attempt share."""
+
+    request: Announce
+    words: Words
+    frames: Mapping[str, str]
+    spoken: SpokenUpdate | None
 
 
 class Announcer:
@@ -40,26 +101,31 @@ class Announcer:
         renderer: Renderer,
         postman: Postman,
         clock: Callable[[], datetime],
+        subscribers: SubscriberTelling | None = None,
     ) -> None:
         self._policy, self._renderer = policy, renderer
+        self._subscribers = subscribers
         self._postman, self._clock = postman, clock
 
     async def announce(self, request: Announce) -> Announced:
         """One attempt: everybody who has no settled message yet."""
-        found, organisation = self._look_up(request)
+        found, organisation, page = self._look_up(request)
         announcement = request.announcement
-        rendered, faults = announcement_text(
-            self._renderer, request.incident, organisation, announcement
-        )
+        words = Words(self._renderer, request.incident, organisation, announcement, page)
         settled = set(announcement.settled)
+        many = found.reached.pop(Place.SUBSCRIBERS, None)
         wanted = {
             recipient: contact
             for recipient, contact in found.reached.items()
             if self._key(request, recipient, contact.channel) not in settled
         }
         if "operator" in wanted:
-            log.error("operator told", incident=request.incident.get("id"), text=rendered.subject)
-        deliveries = await self._deliver_all(request, rendered, wanted)
+            subject = words.framed(None).subject
+            log.error("operator told", incident=request.incident.get("id"), text=subject)
+        batch = Batch(request, words, found.frames, self._spoken(request, words))
+        subscribers = self._tell_subscribers(batch, settled) if many else _nobody()
+        deliveries, told = await asyncio.gather(self._deliver_all(batch, wanted), subscribers)
+        deliveries += told
         no_policy = bool(found.unreached) and not organisation
         deliveries += [
             self._undelivered(
@@ -68,42 +134,46 @@ class Announcer:
             for recipient, detail in found.unreached.items()
             if self._key(request, recipient, "none") not in settled
         ]
-        return Announced(deliveries=deliveries, notes=[*found.notes, *faults])
+        return Announced(deliveries=deliveries, notes=[*found.notes, *words.faults])
 
-    def _look_up(self, request: Announce) -> tuple[Addressees, str]:
+    async def _tell_subscribers(self, batch: Batch, settled: set[str]) -> list[Delivery]:
+        """Everybody who subscribed, as one delivery: it goes on where the last attempt stopped."""
+        key = self._key(batch.request, Place.SUBSCRIBERS, Place.SUBSCRIBERS)
+        if self._subscribers is None or batch.spoken is None or key in settled:
+            return []
+        told = await self._subscribers.tell(batch.spoken, key, BUDGET_SECONDS)
+        return [told] if told is not None else []
+
+    def _look_up(self, request: Announce) -> tuple[Addressees, str, str | None]:
+        """Who it goes to, the organisation's name, and where its status page is."""
         try:
             _, policy = self._policy.current()
         except Exception as error:
             # Whatever keeps the policy from being read, the status page and the operator are reached.
             log.exception("policy unreadable")
             detail = f"the policy cannot be read: {why(error)}"
-            return without_policy(request.announcement, detail), ""
+            return without_policy(request.announcement, detail), "", None
         at = request.at or self._clock()
         found = addressees(request.announcement, request.incident, policy, self._postman, at)
-        return found, policy.organisation.name or "Tocsin"
+        return found, policy.organisation.name or "Tocsin", policy.status_page.url
 
-    async def _deliver_all(
-        self, request: Announce, rendered: Rendered, wanted: dict[str, Contact]
-    ) -> list[Delivery]:
+    async def _deliver_all(self, batch: Batch, wanted: dict[str, Contact]) -> list[Delivery]:
         started = time.monotonic()
         waiting = list(wanted.items())
         deliveries: list[Delivery] = []
         while waiting and time.monotonic() - started < BUDGET_SECONDS:
             chunk, waiting = waiting[:CHUNK], waiting[CHUNK:]
-            deliveries += await asyncio.gather(
-                *(self._deliver(request, rendered, *entry) for entry in chunk)
-            )
+            deliveries += await asyncio.gather(*(self._deliver(batch, *entry) for entry in chunk))
         return deliveries + [
             self._undelivered(
-                request, recipient, contact.channel, DeliveryReason.TIMED_OUT,
+                batch.request, recipient, contact.channel, DeliveryReason.TIMED_OUT,
                 "its turn did not come in this attempt", retryable=True,
             )
             for recipient, contact in waiting
         ]  # fmt: skip
 
-    async def _deliver(
-        self, request: Announce, rendered: Rendered, recipient: str, contact: Contact
-    ) -> Delivery:
+    async def _deliver(self, batch: Batch, recipient: str, contact: Contact) -> Delivery:
+        request, rendered = batch.request, batch.words.framed(batch.frames.get(recipient))
         message = Outgoing(
             key=self._key(request, recipient, contact.channel),
             incident=str(request.incident.get("id") or ""),
@@ -112,9 +182,10 @@ class Announcer:
             to=contact.to,
             recipient=recipient,
             subject=rendered.subject,
-            text=rendered.text,
+            text=self._in_form(rendered, contact.channel),
             html=rendered.html,
             severity=str(request.incident.get("severity") or ""),
+            update=batch.spoken,
         )
         try:
             return await self._postman.deliver(message)
@@ -126,6 +197,38 @@ class Announcer:
                 request, recipient, contact.channel, DeliveryReason.SERVER_ERROR, detail,
                 retryable=message.may_repeat,
             )  # fmt: skip
+
+    def _in_form(self, rendered: Rendered, channel: str) -> str:
+        """The text in the form that the channel carries."""
+        form = self._postman.form_of(channel)
+        found = {"chat": rendered.chat, "short": rendered.short or rendered.chat}.get(form)
+        return found or rendered.text
+
+    @staticmethod
+    def _spoken(request: Announce, words: Words) -> SpokenUpdate | None:
+        """The update for a vendor's own form of an incident; None where nothing is published."""
+        side = SIDES.get(request.announcement.purpose)
+        said = request.announcement.context
+        if side is None or "number" not in said:
+            return None  # a text of the first version: its messages carry all there is
+        incident = request.incident
+        earlier = [one["at"] for one in incident.get("updates") or [] if one["audience"] == side]
+        return SpokenUpdate(
+            incident=str(incident.get("id") or ""),
+            number=said["number"],
+            side=side,
+            variant=said["variant"],
+            service=str(incident.get("service") or ""),
+            service_name=str(incident.get("service_name") or incident.get("service") or ""),
+            title=words.framed(None).subject,
+            text=said["text"],
+            status=said["status"],
+            severity=str(incident.get("severity") or ""),
+            at=said["at"],
+            started_at=min(earlier, default=said["at"]),
+            next_update_at=said["next_update_at"],
+            url=words.status_page if side is Audience.EXTERNAL else None,
+        )
 
     def _undelivered(
         self, request: Announce, recipient: str, channel: str, reason: DeliveryReason,
@@ -145,3 +248,7 @@ class Announcer:
     @staticmethod
     def _key(request: Announce, recipient: str, channel: str) -> str:
         return f"{request.announcement.key}/{recipient}/{channel}"
+
+
+async def _nobody() -> list[Delivery]:
+    return []

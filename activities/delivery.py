@@ -97,6 +97,11 @@ class Postman:
         }
         return found | {name: found[of] for name, of in ALIASES.items() if of in found}
 
+    def form_of(self, name: str) -> str:
+        """Which form of an update's text a channel carries: `full`, `chat` or `short`."""
+        channel = self._of_name(name)
+        return channel.capabilities.form if channel is not None else "full"
+
     async def aclose(self) -> None:
         """Close the channels, at the end of a worker."""
         for channel in self._channels.values():

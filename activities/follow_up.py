@@ -13,6 +13,7 @@ from activities.looking_up import PolicySource, why
 from activities.wording import update_text
 from domain.messages import Announce, Announced, Composed, ComposeUpdate
 from domain.policy.slice import slice_for
+from domain.updates import Audience
 from templates.renderer import Renderer
 
 log = structlog.get_logger(__name__)
@@ -59,10 +60,10 @@ class FollowingUp:
         """The organisation's name, and when the audience hears next: after one interval from now."""
         _, policy = self._policy.current()
         incident = request.incident
-        if request.variant != "initial":
+        if request.variant not in ("initial", "reopened"):
             return policy.organisation.name, None
         pinned = slice_for(policy, str(incident["service"]), str(incident.get("type", "default")))
-        cadence = getattr(pinned.level(str(incident["severity"])).update_every, request.audience)
+        cadence = pinned.cadence(str(incident["severity"]), Audience(request.audience))
         now = request.at or self._clock()
         at = now + cadence if cadence is not None else None
         return policy.organisation.name, at.isoformat() if at else None

@@ -7,7 +7,8 @@ from temporalio import activity
 
 from activities.looking_up import PolicySource, why
 from domain.messages import OpenChannels, OpenedChannels
-from domain.policy.model import Channels, Policy
+from domain.policy.communications import Channels
+from domain.policy.model import Policy
 from templates.renderer import Renderer, TemplateFaultError
 
 log = structlog.get_logger(__name__)

@@ -51,6 +51,10 @@ class Begun:
     """For the incident that it may be put down to."""
 
 
+DECIDED_KEPT = 2_000
+"""Decisions between raising and folding that a process remembers; they matter for some seconds."""
+
+
 class Raising:
     """Starts incidents; they page from what was looked up for them, at once."""
 
@@ -66,6 +70,8 @@ class Raising:
         self._client, self._pinning = client, pinning
         self._resolving, self._windows = resolving, windows
         self._causes, self._storms = causes, storms
+        self._decided: dict[tuple[str, str, str | None], str] = {}
+        """What was begun with a request: the storm that takes it, or nothing where a start was sent."""
 
     @activity.defn(name="start_incident")
     async def start_incident(self, request: contract.StartIncident) -> contract.StartedIncident:
@@ -86,6 +92,8 @@ class Raising:
                 raised_at=request.at,
             )
         prepared = await self._prepare(request, begun)
+        # From here on it may exist, although this attempt may never hear of it: the next one must not fold.
+        self._decide(request, "")
         try:
             await self._start(request, prepared)
             self._causes.has_raised(
@@ -109,6 +117,10 @@ class Raising:
 
         What pages nobody, for a maintenance or for its cause, is part of no storm.
         """
+        if (decided := self._decided.get(_identity(request))) is not None:
+            if decided:
+                begun.looking.cancel()
+            return decided
         policy, severity = begun.pinned.policy, begun.incident.severity
         if begun.is_quiet or not self._storms.count(request, policy.limits.storm):
             return ""
@@ -117,7 +129,16 @@ class Raising:
             return ""
         if await self._cause_of(request.incident_id) == request.cause:
             return ""
-        return await self._storms.fold(request, severity, policy.rank_of(severity))
+        into = await self._storms.fold(request, severity, policy.rank_of(severity))
+        if into:
+            self._decide(request, into)
+        return into
+
+    def _decide(self, request: contract.StartIncident, into: str) -> None:
+        """Later attempts at this request, and its desk's task when it is done again, do the same."""
+        self._decided[_identity(request)] = into
+        while len(self._decided) > DECIDED_KEPT:
+            del self._decided[next(iter(self._decided))]
 
     async def _start(self, request: contract.StartIncident, prepared: Prepared) -> None:
         await self._client.start_workflow(
@@ -211,6 +232,11 @@ class Raising:
         if not request.origin.alerts or is_quiet:
             return None
         return await self._causes.likely_cause(request.service, incident.severity, incident.policy)
+
+
+def _identity(request: contract.StartIncident) -> tuple[str, str, str | None]:
+    """What is the same however often it is asked for, and another once the alerts were given back."""
+    return request.incident_id, request.cause, request.origin.related
 
 
 def _search_attributes(service: str, prepared: Prepared) -> TypedSearchAttributes:

@@ -10,11 +10,14 @@ from typing import Any
 from activities.delivery import Postman
 from domain.messages import Announcement
 from domain.on_call import resolve_targets
+from domain.policy.audiences import Place
 from domain.policy.model import Policy
 from domain.policy.person import Contact
 from domain.policy.slice import plan_for
 
 View = Mapping[str, Any]
+AUDIENCE = "audience:"
+"""What stands before the name of one of the policy's audiences."""
 
 
 @dataclass
@@ -26,6 +29,14 @@ class Addressees:
     unreached: dict[str, str] = field(default_factory=dict)
     """Why nothing can be sent, by recipient."""
     notes: list[str] = field(default_factory=list)
+    frames: dict[str, str] = field(default_factory=dict)
+    """Folder of the text's frame, by recipient; who stands in none gets the announcement's own."""
+
+    def knows(self, contact: Contact) -> bool:
+        """Whether the address is written to already."""
+        return any(
+            (c.channel, c.to) == (contact.channel, contact.to) for c in self.reached.values()
+        )
 
 
 def addressees(
@@ -37,7 +48,9 @@ def addressees(
         if recipient == "stakeholders":
             _add_stakeholders(found, incident, policy, postman)
         elif recipient == "status_page":
-            found.reached["status_page"] = Contact(channel="status_page", to="status page")
+            found.reached["status_page"] = _place(Place.STATUS_PAGE)
+        elif recipient.startswith(AUDIENCE):
+            _add_audience(found, recipient.removeprefix(AUDIENCE), incident, policy, postman)
         elif recipient == "operator":
             found.reached["operator"] = Contact(channel="operator", to="operator")
         else:
@@ -111,6 +124,34 @@ def _add_stakeholders(found: Addressees, incident: View, policy: Policy, postman
         return
     found.notes.append("no stakeholder can be told, and there is no incident manager")
     found.unreached["stakeholders"] = "no stakeholder and no incident manager"
+
+
+def _add_audience(
+    found: Addressees, name: str, incident: View, policy: Policy, postman: Postman
+) -> None:
+    """Its places and its addresses; one that left the policy since has nobody in it."""
+    audience = policy.audiences.get(name)
+    if audience is None:
+        found.notes.append(f"audience {name} is not in the policy any more")
+        return
+    for place in audience.places:
+        room = (incident.get("communications") or {}).get("room_ref")
+        if place is not Place.ROOM:
+            found.reached.setdefault(place.value, _place(place))
+        elif room:
+            found.reached.setdefault(place.value, Contact(channel="room", to=str(room)))
+    usable = postman.usable_contacts(f"audience {name}", audience.to, pages=False)
+    found.notes += usable.skipped
+    for index, contact in usable.contacts:
+        if not found.knows(contact):
+            recipient = f"{AUDIENCE}{name}/{index}"
+            found.reached[recipient] = contact
+            if audience.template:
+                found.frames[recipient] = audience.template
+
+
+def _place(place: Place) -> Contact:
+    return Contact(channel=place.value, to=place.value.replace("_", " "))
 
 
 def _groups(incident: View, policy: Policy) -> Iterator[tuple[str, list[Contact]]]:

@@ -191,6 +191,8 @@ def built_in_update(incident: View, name: str, next_update_at: str | None) -> st
     following = f" Next update at {when(next_update_at)}." if next_update_at else ""
     if name == "external_initial":
         return f"We know of a problem with {product} and look into it urgently.{following}"
+    if name == "external_reopened":
+        return f"The problem with {product} is back, and we look into it urgently.{following}"
     if name == "external_final":
         return f"{product} is restored. There are no more updates."
     if name == "internal_final":

@@ -90,6 +90,11 @@ class AlertBatch(BaseModel):
     reopens: str = ""
     """Why a resolved incident is to be reopened by them; empty: it gives them back."""
 
+    @property
+    def service(self) -> str:
+        """Whose desk hands them over: all alerts of a report are of one service."""
+        return self.alerts[0].service if self.alerts else ""
+
 
 class AlertState(BaseModel):
     """What the incident keeps of each alert that it holds."""

@@ -8,11 +8,12 @@ resume right: what was overtaken is said once and not made up for.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.aggregate import Clock, Deadline, Fact
 from domain.escalation import due
 from domain.facts import (
+    ApprovalDue,
     Closed,
     ConfirmationDue,
     InMaintenance,
@@ -31,6 +32,9 @@ from domain.paging_clocks import ContactClock, PagingFailureClock, ReceiptClock,
 from domain.roles import INCIDENT_MANAGER
 from domain.updates import Stage
 
+APPROVE_WITHIN = timedelta(minutes=5)
+"""A public text that nobody reads is late: the incident manager hears after as long as a first update may
+take."""
 MAX_SKIPPED_SHOWN = 10
 """Overtaken steps that get a fact each; after a long outage the rest are summed up in one."""
 
@@ -125,6 +129,24 @@ class CommunicationClock(Clock[Incident]):
         return facts
 
 
+class ApprovalClock(Clock[Incident]):
+    """A text that waits for a second person is asked for once more, of the incident manager too."""
+
+    def deadline(self, subject: Incident) -> Deadline | None:
+        waiting = [one for one in subject.proposals if not one.reminded]
+        if not waiting or subject.is_over:
+            return None
+        oldest = min(waiting, key=lambda one: one.at)
+        return Deadline(at=oldest.at + APPROVE_WITHIN, summary=f"Approval of {oldest.id} due")
+
+    def strike(self, subject: Incident, now: datetime) -> list[Fact]:
+        return [
+            ApprovalDue(update=one.id, audience=one.audience, by=one.by)
+            for one in subject.proposals
+            if not one.reminded and one.at + APPROVE_WITHIN <= now
+        ]
+
+
 class RoleClock(Clock[Incident]):
     """An offered role that nobody answers goes back to the incident manager."""
 
@@ -190,6 +212,7 @@ INCIDENT_CLOCKS: tuple[Clock[Incident], ...] = (
     SignOfLifeClock(),
     ConfirmationClock(),
     CommunicationClock(),
+    ApprovalClock(),
     RoleClock(),
     ShiftClock(),
     InactivityClock(),

@@ -10,19 +10,21 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from domain.aggregate import Aggregate, Effect, Fact
-from domain.alert import AlertState, AlertStatus
+from domain.alert import AlertBatch, AlertState, AlertStatus
 from domain.assessment import Assessment
 from domain.escalation import PageRun
+from domain.hand_overs import HandOvers
 from domain.likely_cause import LikelyCause
 from domain.maintenance import Window
 from domain.paged import AwaitedReceipt, DeliveryReceipt
 from domain.policy.model import PageWhen
 from domain.policy.slice import PolicySlice
 from domain.priority import Rank
+from domain.proposals import Proposal
 from domain.roles import INCIDENT_MANAGER
 from domain.storm import StormIncident
 from domain.timeline import SYSTEM, Entry
-from domain.updates import Audience, Update, UpdateClock
+from domain.updates import Audience, Update, UpdateClock, UpdateStatus
 
 
 class Status(StrEnum):
@@ -103,14 +105,13 @@ class Incident(Aggregate):
     """State of one incident."""
 
     ALERTS_KEPT: ClassVar[int] = 1000
-    BATCHES_KEPT: ClassVar[int] = 200
     RECEIPTS_KEPT: ClassVar[int] = 200
 
     DETAILS: ClassVar[tuple[str, ...]] = (
         "id", "service", "summary", "description", "severity", "priority", "type", "status",
         "raised_at", "detected_at", "detected_by", "reporter", "impact_started_at", "acknowledged_at",
         "confirmed_at", "resolved_at", "closed_at", "impact_ended_at", "resolution", "roles",
-        "responders", "alert_count", "updates", "theories", "experiments", "links", "url",
+        "responders", "alert_count", "updates", "proposals", "theories", "experiments", "links", "url",
     )  # fmt: skip
     """Fields that the view shows as they are."""
 
@@ -143,10 +144,15 @@ class Incident(Aggregate):
     untracked_firing: int = 0
     """Alerts that joined beyond `ALERTS_KEPT`: counted, and never known to have cleared."""
     alert_batches: list[str] = []
-    """Keys under which the desk last handed alerts over: it may do so twice when a worker dies."""
+    """Keys of hand-overs, as the first version kept them; an incident of that time may still carry some."""
+    handed_over: HandOvers = HandOvers()
+    """What desks handed over last: they may do so twice when a worker dies, or Temporal does not answer."""
     assessment: Assessment = Assessment()
     known: dict[str, Any] = {}
     """What Tocsin found out for the assessment by itself."""
+    proposals: list[Proposal] = []
+    """Updates that wait for a second person."""
+    proposed: int = 0
     updates: list[Update] = []
     theories: list[Theory] = []
     experiments: list[Experiment] = []
@@ -277,12 +283,21 @@ class Incident(Aggregate):
     def has_published(self, audience: Audience) -> bool:
         return any(update.audience is audience for update in self.updates)
 
-    def is_new_batch(self, key: str) -> bool:
-        """Whether alerts under this key have not come before; remembers it."""
-        if key in self.alert_batches:
+    @property
+    def public_status(self) -> UpdateStatus | None:
+        """What the status page says of it; None where it says nothing."""
+        said = [
+            one for one in self.updates if one.audience is Audience.EXTERNAL and one.on_status_page
+        ]
+        return said[-1].status if said else None
+
+    def is_new_batch(self, batch: AlertBatch) -> bool:
+        """Whether these alerts have not been handed over before; remembers them by their key."""
+        if not batch.key:
+            return True
+        if batch.key in self.alert_batches:
             return False
-        self.alert_batches = [*self.alert_batches, key][-self.BATCHES_KEPT :]
-        return True
+        return self.handed_over.is_new(batch.service, batch.key)
 
     def firing(self) -> list[str]:
         """Keys of the alerts that have not cleared."""
@@ -320,6 +335,7 @@ class Incident(Aggregate):
                 else None
                 for audience in Audience
             },
+            "public_status": self.public_status,
             "firing_count": len(self.firing()),
             "service_name": self.policy.service_name,
             "policy_version": self.policy.version,

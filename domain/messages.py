@@ -38,6 +38,8 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     """The attempt ended without an answer: it may have gone out."""
+    HELD = "held"
+    """The public may have it, and that cannot be found out: a person looks and decides."""
 
 
 class Delivery(BaseModel):

@@ -15,7 +15,6 @@ from domain.facts import (
     MessageFailed,
     MessageSent,
     UpdateDrafted,
-    UpdatePublished,
 )
 from domain.incident import Incident
 from domain.messages import (
@@ -25,6 +24,7 @@ from domain.messages import (
     DeliveryState,
     Purpose,
 )
+from domain.publishing import publications
 from domain.timeline import SYSTEM
 from domain.updates import Audience, UpdateStatus
 
@@ -96,24 +96,14 @@ def composed(incident: Incident, effect: Effect, text: str, now: datetime) -> li
         return []
     if variant == "final" and incident.is_open:
         return []  # reopened while it was being written
+    if variant == "reopened" and not incident.is_open:
+        return []
     if effect.input["draft"]:
         return [UpdateDrafted(audience=audience, text=text)]
-    next_at = None
     status = UpdateStatus.RESOLVED if variant == "final" else None
-    if variant == "initial":
-        cadence = getattr(incident.policy.level(incident.severity).update_every, audience.value)
-        next_at = now + cadence if cadence is not None else None
-        status = UpdateStatus.INVESTIGATING if audience is Audience.EXTERNAL else None
-    return [
-        UpdatePublished(
-            audience=audience,
-            text=text,
-            status=status,
-            by=SYSTEM,
-            variant=variant,
-            next_update_at=next_at,
-        )
-    ]
+    if variant in ("initial", "reopened") and audience is Audience.EXTERNAL:
+        status = UpdateStatus.INVESTIGATING
+    return publications(incident, audience, text, status=status, by=SYSTEM, variant=variant, at=now)
 
 
 def describe(announcement: Announcement) -> str:

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from domain import crossing, easing
+from domain import crossing, easing, speaking
 from domain import facts as f
 from domain.aggregate import Effect, Fact
 from domain.escalation import CATCH_ALL
 from domain.incident import Incident
-from domain.messages import Announcement, Purpose
+from domain.messages import Purpose
 from domain.page_effects import pages
-from domain.roles import COMMUNICATIONS_MANAGER, INCIDENT_MANAGER
+from domain.roles import INCIDENT_MANAGER
+from domain.telling import announce, remind
 from domain.updates import Audience, Stage
+from domain.whom_to_tell import was_told_its_over, whom_to_remind
 
 
 def follows(incident: Incident, fact: Fact, at: datetime, actor: str) -> list[Effect]:
@@ -26,50 +28,6 @@ def follows(incident: Incident, fact: Fact, at: datetime, actor: str) -> list[Ef
     rule = _RULES.get(type(fact))
     following = list(rule(incident, fact, at, actor)) if rule else []
     return [*following, *easing.always(incident)]
-
-
-def owner_of_updates(incident: Incident) -> str:
-    """Who owes the audiences their updates."""
-    return COMMUNICATIONS_MANAGER if incident.holders(COMMUNICATIONS_MANAGER) else INCIDENT_MANAGER
-
-
-def whom_to_remind(incident: Incident, role: str, stage: Stage) -> list[str]:
-    """Recipients of a reminder: the holder of a role, their deputy, or the incident manager."""
-    managers = incident.holders(INCIDENT_MANAGER)
-    holders = incident.holders(role)
-    if stage is Stage.DEPUTY:
-        if len(holders) > 1:
-            return [f"person:{holders[1]}"]
-        if role == INCIDENT_MANAGER:
-            return ["next_step"]  # whoever the escalation policy would page next
-        holders = managers
-    elif stage is Stage.MANAGER:
-        holders = managers
-    return [f"person:{holders[0]}"] if holders else ["catch_all"]
-
-
-def _announce(
-    incident: Incident, kind: str, key: str, purpose: Purpose, template: str,
-    recipients: list[str], **context: Any,
-) -> Effect:  # fmt: skip
-    full_key = f"{incident.id}/{key}"
-    announcement = Announcement(
-        key=full_key, purpose=purpose, template=template, recipients=recipients, context=context
-    )
-    return Effect(key=full_key, kind=kind, input=announcement.model_dump(mode="json"))
-
-
-def _remind(incident: Incident, key: str, to: list[str], topic: str, **context: Any) -> Effect:
-    return _announce(
-        incident,
-        "remind",
-        f"remind/{key}",
-        Purpose.REMINDER,
-        "reminder",
-        to,
-        topic=topic,
-        **context,
-    )
 
 
 def _step_due(incident: Incident, fact: f.StepDue, at: datetime, actor: str) -> Iterable[Effect]:
@@ -95,7 +53,7 @@ def _page_failed(
     incident: Incident, fact: f.PageFailed, at: datetime, actor: str
 ) -> Iterable[Effect]:
     if fact.tells_operator:
-        yield _announce(
+        yield announce(
             incident, "tell_operator", f"unauthorised/{fact.channel}", Purpose.OPERATOR, "operator",
             ["operator"], what=f"the vendor of channel {fact.channel} does not know us any more: "
             f"{fact.detail or fact.reason}; pages go by other channels until its key is replaced",
@@ -122,7 +80,7 @@ def _contact_due(
 def _paging_failed(
     incident: Incident, fact: f.PagingFailed, at: datetime, actor: str
 ) -> Iterable[Effect]:
-    yield _announce(
+    yield announce(
         incident, "tell_operator", f"{fact.run}/paging-failed/{incident.seq + 1}", Purpose.OPERATOR,
         "operator", ["operator"], what=fact.sentence(),
     )  # fmt: skip
@@ -132,7 +90,7 @@ def _sign_asked(
     incident: Incident, fact: f.SignOfLifeAsked, at: datetime, actor: str
 ) -> Iterable[Effect]:
     to = [f"person:{fact.person}"] if fact.person else ["catch_all"]
-    yield _remind(
+    yield remind(
         incident, f"sign-of-life/{incident.seq + 1}", to, "sign_of_life", what=fact.sentence()
     )
 
@@ -140,14 +98,14 @@ def _sign_asked(
 def _exhausted(
     incident: Incident, fact: f.PolicyExhausted, at: datetime, actor: str
 ) -> Iterable[Effect]:
-    yield _announce(
+    yield announce(
         incident, "tell_operator", f"{fact.run}/exhausted", Purpose.OPERATOR, "operator", ["operator"],
         what=fact.sentence(),
     )  # fmt: skip
 
 
 def _faulted(incident: Incident, fact: f.Faulted, at: datetime, actor: str) -> Iterable[Effect]:
-    yield _announce(
+    yield announce(
         incident, "tell_operator", f"fault/{incident.seq + 1}", Purpose.OPERATOR, "operator", ["operator"],
         what=fact.sentence(),
     )  # fmt: skip
@@ -157,7 +115,7 @@ def _acknowledged(
     incident: Incident, fact: f.Acknowledged, at: datetime, actor: str
 ) -> Iterable[Effect]:
     if fact.told:
-        yield _announce(
+        yield announce(
             incident, "tell_paged", f"acknowledged/{fact.person}/{incident.seq + 1}",
             Purpose.PAGE_UPDATE, "page_update", [f"person:{person}" for person in fact.told],
             taken_by=fact.person,
@@ -185,7 +143,7 @@ def _asked(
 
 def _role_message(incident: Incident, role: str, person: str, how: str, **context: Any) -> Effect:
     definition = incident.policy.role(role)
-    return _announce(
+    return announce(
         incident, "delegate", f"role/{role}/{person}/{incident.seq + 1}", Purpose.ROLE, "role",
         [f"person:{person}"], role=role, title=definition.title, duties=definition.duties, how=how,
         **context,
@@ -209,7 +167,7 @@ def _declined(
 ) -> Iterable[Effect]:
     to = whom_to_remind(incident, INCIDENT_MANAGER, Stage.MANAGER)
     key = f"declined/{fact.role}/{fact.person}/{incident.seq + 1}"
-    yield _remind(incident, key, to, "role_declined", what=fact.sentence())
+    yield remind(incident, key, to, "role_declined", what=fact.sentence())
 
 
 def _unanswered(
@@ -218,14 +176,14 @@ def _unanswered(
     to = [f"person:{fact.person}", *whom_to_remind(incident, INCIDENT_MANAGER, Stage.MANAGER)]
     key = f"unanswered/{fact.role}/{fact.person}/{incident.seq + 1}"
     recipients = list(dict.fromkeys(to))
-    yield _remind(
+    yield remind(
         incident, key, recipients, "role_unanswered", what=fact.sentence(), title=fact.title
     )
 
 
 def _shift(incident: Incident, fact: f.ShiftTooLong, at: datetime, actor: str) -> Iterable[Effect]:
     key = f"shift/{fact.person}/{incident.seq + 1}"
-    yield _remind(incident, key, [f"person:{fact.person}"], "shift", what=fact.sentence())
+    yield remind(incident, key, [f"person:{fact.person}"], "shift", what=fact.sentence())
 
 
 def _confirmation(
@@ -233,65 +191,7 @@ def _confirmation(
 ) -> Iterable[Effect]:
     to = whom_to_remind(incident, INCIDENT_MANAGER, fact.stage)
     questions = incident.assessment.open_questions()
-    yield _remind(incident, f"confirm/{fact.stage}", to, "confirm", questions=questions)
-
-
-def _update_due(
-    incident: Incident, fact: f.UpdateDue, at: datetime, actor: str
-) -> Iterable[Effect]:
-    to = whom_to_remind(incident, owner_of_updates(incident), fact.stage)
-    key = f"update/{fact.audience}/{incident.seq + 1}"
-    yield _remind(
-        incident, key, to, "update_due", audience=fact.audience, due_at=fact.due_at.isoformat()
-    )
-
-
-def _drafted(
-    incident: Incident, fact: f.UpdateDrafted, at: datetime, actor: str
-) -> Iterable[Effect]:
-    to = whom_to_remind(incident, owner_of_updates(incident), Stage.OWNER)
-    yield _remind(
-        incident, f"draft/{fact.audience}/{incident.seq + 1}", to, "draft", audience=fact.audience,
-        text=fact.text,
-    )  # fmt: skip
-
-
-def _compose(incident: Incident, audience: Audience, variant: str, draft: bool = False) -> Effect:
-    return Effect(
-        key=f"{incident.id}/update/{audience}/{variant}/{incident.seq + 1}",
-        kind="compose_update",
-        input={"audience": audience, "variant": variant, "draft": draft},
-    )
-
-
-def _confirmed(incident: Incident, fact: f.Confirmed, at: datetime, actor: str) -> Iterable[Effect]:
-    if not incident.is_open:
-        return
-    if not incident.has_published(Audience.INTERNAL):
-        yield _compose(incident, Audience.INTERNAL, "initial")
-    if incident.policy.external != "never" and not incident.has_published(Audience.EXTERNAL):
-        # The name of a service that is not public is not for the outside: a person decides.
-        is_automatic = incident.policy.external == "auto" and incident.policy.public
-        yield _compose(incident, Audience.EXTERNAL, "initial", draft=not is_automatic)
-
-
-def _published(
-    incident: Incident, fact: f.UpdatePublished, at: datetime, actor: str
-) -> Iterable[Effect]:
-    is_internal = fact.audience is Audience.INTERNAL
-    yield _announce(
-        incident,
-        "send_final" if fact.variant == "final" else "publish_update",
-        f"update/{fact.audience}/{len(incident.updates)}",
-        Purpose.INTERNAL_UPDATE if is_internal else Purpose.EXTERNAL_UPDATE,
-        f"{fact.audience}_update",
-        ["stakeholders"] if is_internal else ["status_page"],
-        text=fact.text,
-        status=fact.status,
-        variant=fact.variant,
-        by=fact.by,
-        next_update_at=fact.next_update_at.isoformat() if fact.next_update_at else None,
-    )
+    yield remind(incident, f"confirm/{fact.stage}", to, "confirm", questions=questions)
 
 
 def _cleared(
@@ -299,7 +199,7 @@ def _cleared(
 ) -> Iterable[Effect]:
     if incident.incident_manager is not None and not fact.resolves:
         to = whom_to_remind(incident, INCIDENT_MANAGER, Stage.OWNER)
-        yield _remind(
+        yield remind(
             incident, f"cleared/{incident.seq + 1}", to, "alert_cleared", what=fact.sentence()
         )
 
@@ -312,9 +212,9 @@ def _settle(incident: Incident) -> Effect:
 
 def _finals(incident: Incident, *, always_internal: bool) -> Iterable[Effect]:
     if always_internal or incident.has_published(Audience.INTERNAL):
-        yield _compose(incident, Audience.INTERNAL, "final")
+        yield speaking.compose(incident, Audience.INTERNAL, "final")
     if incident.has_published(Audience.EXTERNAL):
-        yield _compose(incident, Audience.EXTERNAL, "final")
+        yield speaking.compose(incident, Audience.EXTERNAL, "final")
 
 
 def _resolved(incident: Incident, fact: f.Resolved, at: datetime, actor: str) -> Iterable[Effect]:
@@ -351,6 +251,10 @@ def _reopened(incident: Incident, fact: f.Reopened, at: datetime, actor: str) ->
     seq = incident.seq + 1
     key = f"{incident.id}/reopened/{seq}"
     yield Effect(key=key, kind="tell_desk_reopened", input={"seq": seq})
+    if incident.policy.audiences and was_told_its_over(incident):
+        # The status page must not go on saying that all is well.
+        is_automatic = incident.policy.external == "auto" and incident.policy.public
+        yield speaking.compose(incident, Audience.EXTERNAL, "reopened", draft=not is_automatic)
 
 
 _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effect]]] = {
@@ -365,11 +269,13 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.Faulted: _faulted,
     f.Acknowledged: _acknowledged,
     f.AssessmentAsked: _asked,
-    f.Confirmed: _confirmed,
+    f.Confirmed: speaking.confirmed,
     f.ConfirmationDue: _confirmation,
-    f.UpdatePublished: _published,
-    f.UpdateDrafted: _drafted,
-    f.UpdateDue: _update_due,
+    f.UpdatePublished: speaking.published,
+    f.UpdateDrafted: speaking.drafted,
+    f.UpdateProposed: speaking.proposed,
+    f.ApprovalDue: speaking.proposed,
+    f.UpdateDue: speaking.update_due,
     f.Delegated: _delegated,
     f.HandedOver: _handed_over,
     f.RoleDeclined: _declined,

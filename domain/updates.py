@@ -37,6 +37,11 @@ class Update(BaseModel):
     status: UpdateStatus | None = None
     actor: str
     next_update_at: datetime | None = None
+    audiences: list[str] | None = None
+    """Who of the policy's audiences heard it; None where they all did."""
+    on_status_page: bool = True
+    """Whether an external one stands on the status page."""
+    approved_by: str | None = None
 
 
 class Stage(StrEnum):

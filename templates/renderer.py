@@ -35,6 +35,10 @@ class Rendered(BaseModel):
     subject: str
     text: str
     html: str | None = None
+    chat: str | None = None
+    """For a room, where the subject stands elsewhere already."""
+    short: str | None = None
+    """For a text message or a social network."""
 
 
 class Renderer:

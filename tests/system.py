@@ -103,12 +103,12 @@ class System:
         self._settings = settings
         self.process: subprocess.Popen[bytes] | None = None
         self._known: set[int] = set()
-        self._http = httpx2.Client(timeout=20.0, trust_env=False)
+        self._http = httpx2.Client(timeout=60.0, trust_env=False)
         self._reader = RecordsReader(open_database(f"sqlite:///{self.data / 'records.db'}"))
 
     # Its life.
 
-    def start(self, within: float = 40.0) -> float:
+    def start(self, within: float = 90.0) -> float:
         """Start it and answer how long it took until all was ready."""
         began = time.monotonic()
         command = [*up_command(self.data, self.policy), "--ready-file", str(self.ready_file)]
@@ -127,7 +127,7 @@ class System:
         self.pids()
         return time.monotonic() - began
 
-    def stop(self, sig: signal.Signals = signal.SIGINT, within: float = 15.0) -> tuple[int, float]:
+    def stop(self, sig: signal.Signals = signal.SIGINT, within: float = 30.0) -> tuple[int, float]:
         """Ask it to end; its exit code and how long it took."""
         assert self.process is not None
         began = time.monotonic()
@@ -139,7 +139,7 @@ class System:
         children = set(self.pids().values())
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         self.ready_file.unlink(missing_ok=True)
         return children
 
@@ -153,7 +153,7 @@ class System:
                 self.stop()
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(10)
+                self.process.wait(30)
         for pid in filter(self._is_ours, self._known):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -188,7 +188,7 @@ class System:
     def kill(self, name: str) -> int:
         return self.signal(name, signal.SIGKILL)
 
-    def restarted(self, name: str, old: int, within: float = 1.0) -> int:
+    def restarted(self, name: str, old: int, within: float = 30.0) -> int:
         """Wait until the ready file names another process; its id."""
         return eventually(
             lambda: pid if (pid := self.pids()[name]) != old else 0, within, f"a new {name}"
@@ -241,7 +241,7 @@ class System:
             assert answer.status_code in (200, 201, 202), f"{answer.status_code} {answer.text}"
             return "" if answer.status_code == 202 else str(answer.json()["id"])
 
-        return eventually(answered, 12, f"an incident of {service}")
+        return eventually(answered, 60, f"an incident of {service}")
 
     def command(self, incident: str, name: str, actor: str, **fields: Any) -> dict[str, Any]:
         path = f"/api/v1/incidents/{incident}/{name.replace('_', '-')}"

@@ -318,7 +318,7 @@ def effect_kinds(file: str) -> set[str]:
         values = (
             [k.value for k in node.keywords if k.arg == "kind"] if node.func.id == "Effect" else []
         )
-        values += node.args[1:2] if node.func.id == "_announce" else []
+        values += node.args[1:2] if node.func.id == "announce" else []
         for value in values:
             kinds |= {
                 c.value
@@ -332,7 +332,7 @@ def test_every_effect_has_somebody_who_carries_it_out() -> None:
     """An effect of an unknown kind would be wanted for ever and done never."""
     from workflows.performing import INCIDENT_STEPS
 
-    rules = ("reactions", "easing", "handing_over", "page_effects", "crossing")
+    rules = ("reactions", "speaking", "telling", "easing", "handing_over", "page_effects", "crossing")
     asked = set().union(*(effect_kinds(f"domain/{name}.py") for name in rules))
     assert asked == set(INCIDENT_STEPS), "one line in INCIDENT_STEPS per kind of effect"
     text = (ROOT / "workflows/postmortem.py").read_text(encoding="utf-8")

@@ -68,7 +68,7 @@ def test_ci_calls_the_readmes_test_command(tmp_path: Path) -> None:
     fake.write_text(f'#!/bin/sh\necho "make $*" >> {calls}\n', encoding="utf-8")
     fake.chmod(0o755)
     environment = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"}
-    subprocess.run(["bash", tmp_path / ".ci" / "run"], env=environment, check=True, timeout=30)
+    subprocess.run(["bash", tmp_path / ".ci" / "run"], env=environment, check=True, timeout=120)
     assert calls.read_text(encoding="utf-8").splitlines() == ["make check", "make test"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK), "chmod +x .ci/run"
 
@@ -84,7 +84,7 @@ def test_ci_fails_without_a_test_command(tmp_path: Path) -> None:
     fake.chmod(0o755)
     environment = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"}
     ended = subprocess.run(
-        ["bash", tmp_path / ".ci" / "run"], env=environment, capture_output=True, timeout=30
+        ["bash", tmp_path / ".ci" / "run"], env=environment, capture_output=True, timeout=120
     )
     assert ended.returncode == 2
     assert b"names no test command" in ended.stderr

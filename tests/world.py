@@ -66,7 +66,7 @@ class World:
         self.client: Client = env.client
         self.link = TemporalLink(self.client)
         self._limits = limits
-        self.patience = 10.0
+        self.patience = 30.0
         """Seconds for which `eventually` looks."""
         self.workers: AsyncExitStack | None = None
         self.start_workers: Callable[[Client], Awaitable[AsyncExitStack]]
@@ -140,13 +140,26 @@ class World:
 
     async def _update(self, workflow: str, name: str, body: dict[str, Any], key: str) -> Any:
         try:
-            return await self.handle(workflow).execute_update(name, body, id=key)
+            return await self._sent(workflow, name, body, key)
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError):
                 details = cause.details[0] if cause.details else {}
                 raise RefusedError(str(cause.type), cause.message, details) from error
             raise
+
+    async def _sent(self, workflow: str, name: str, body: dict[str, Any], key: str) -> Any:
+        """Send an update, again under its key where its task was lost, as `starter/temporal_link.py` does."""
+        deadline = asyncio.get_running_loop().time() + self.patience
+        while True:
+            try:
+                return await self.handle(workflow).execute_update(name, body, id=key)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+            await asyncio.sleep(0.05)
 
     async def skip(self, delta: timedelta, step: timedelta = timedelta(minutes=15)) -> None:
         """Let time pass, in steps: after each, what it set off has come to rest.

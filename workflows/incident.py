@@ -255,7 +255,7 @@ class IncidentWorkflow(HearsOthers):
             return
         not_taken: list[dict[str, Any]] = []
         facts: list[Fact] = []
-        new = [b for b in batches if not b.key or self.subject.is_new_batch(b.key)]
+        new = [batch for batch in batches if self.subject.is_new_batch(batch)]
         reasons = {alert: why for batch in new for alert, why in batch.reasons.items()}
         wish = next((batch.reopens for batch in new if batch.reopens), "")
         for alert in combine_repeats([alert for batch in new for alert in batch.alerts]):

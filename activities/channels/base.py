@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self, runtime_checkable
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
+from domain.spoken_update import SpokenUpdate
 
 
 class Capabilities(BaseModel):
@@ -22,6 +23,8 @@ class Capabilities(BaseModel):
     html: bool = False
     confirms_delivery: bool = False
     """The vendor posts a receipt when the message has arrived."""
+    form: Literal["full", "chat", "short"] = "full"
+    """Which form of an update's text it carries."""
     max_chars: int | None = None
     is_paid: bool = False
     """Each message costs money: used last where nobody said otherwise."""
@@ -73,6 +76,9 @@ class Outgoing(BaseModel):
     severity: str = ""
     answer: Answer | None = Field(None, repr=False)
     """Only a page has one. Its links are as good as a signature: they stand in no log and no file."""
+
+    update: SpokenUpdate | None = Field(None, repr=False)
+    """Only a published update has one: what a vendor's own form of an incident asks for."""
 
     bundle: str | None = None
     """Id of the one message, where it holds the pages of several incidents."""
@@ -134,6 +140,19 @@ class Channel(Protocol):
 
     async def aclose(self) -> None:
         """Give back connections and threads; nothing is sent by it any more."""
+        ...
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A channel that can find out whether an earlier attempt has reached the public."""
+
+    async def find(self, message: Outgoing) -> Receipt | None:
+        """What is there under this message's key; None: it is certain that nothing is.
+
+        Raises:
+            DeliveryError: it cannot be told.
+        """
         ...
 
 

@@ -59,6 +59,7 @@ ROWS: Mapping[frozenset[AccessRole], tuple[str, ...]] = {
         "cancel", "approve", "close",
     ),
     frozenset({_COMMS}): ("publish_update_external",),
+    frozenset({_COMMS, _MANAGER}): ("approve_update", "withdraw_update"),
     frozenset({_COMMS, _ADMIN}): ("publish_status_page",),
     frozenset({_MANAGER, _ADMIN}): (
         # What keeps pages from people: a window for a service, and somebody else's contacts.

@@ -6,6 +6,7 @@ From the line follow the update and the signal (`workflows/handlers.py`), the HT
 
 from __future__ import annotations
 
+from domain.commands.approval import ApproveUpdate, WithdrawUpdate
 from domain.commands.base import Command
 from domain.commands.communication import PublishUpdate
 from domain.commands.judgement import Assess, SetPriority, SetSeverity
@@ -37,6 +38,8 @@ COMMANDS: dict[str, type[Command]] = {
         Join,
         Leave,
         PublishUpdate,
+        ApproveUpdate,
+        WithdrawUpdate,
         Note,
         Observe,
         AddTheory,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from domain.aggregate import Fact
+from domain.audiences import hearing
 from domain.commands.base import OPEN_OR_RESOLVED, Command
 from domain.commands.texts import Text
 from domain.errors import TransitionError
-from domain.facts import UpdatePublished
 from domain.incident import Incident, Status
+from domain.publishing import publications
 from domain.updates import Audience, UpdateStatus
 
 
@@ -45,29 +46,29 @@ class PublishUpdate(Command):
                 ["publish_update {audience: internal}"],
                 why=f"the process {incident.type!r} never speaks to the outside",
             )
+        pinned = incident.policy.audiences
+        if pinned and not hearing(pinned, self.audience, incident.severity):
+            raise TransitionError(
+                self.name,
+                incident.status,
+                ["publish_update {audience: internal}"],
+                why=f"no audience of the policy hears external updates at {incident.severity}",
+            )
 
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
-        next_at = None
-        if incident.is_open:
-            cadence = getattr(
-                incident.policy.level(incident.severity).update_every, self.audience.value
-            )
-            if self.next_update_minutes is not None:
-                cadence = timedelta(minutes=self.next_update_minutes)
-            next_at = at + cadence if cadence is not None else None
         status = (
             UpdateStatus(self.status) if self.status else latest_status(incident, self.audience)
         )
-        return [
-            UpdatePublished(
-                audience=self.audience,
-                text=self.text,
-                status=status,
-                by=actor,
-                variant="follow_up" if incident.has_published(self.audience) else "initial",
-                next_update_at=next_at,
-            )
-        ]
+        return publications(
+            incident,
+            self.audience,
+            self.text,
+            status=status,
+            by=actor,
+            variant="follow_up" if incident.has_published(self.audience) else "initial",
+            at=at,
+            next_minutes=self.next_update_minutes,
+        )
 
 
 def latest_status(incident: Incident, audience: Audience) -> UpdateStatus | None:

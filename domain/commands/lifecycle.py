@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from domain.aggregate import Fact
+from domain.commands.approval import withdrawn
 from domain.commands.base import OPEN_OR_RESOLVED, Command
 from domain.commands.texts import Instant, Text
 from domain.errors import CommandError, Problem
@@ -32,11 +33,12 @@ class Resolve(Command):
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
         due = incident.policy.level(incident.severity).postmortem_due
         return [
+            *withdrawn(incident, "the incident is resolved"),
             Resolved(
                 summary=self.summary,
                 ended_at=self.ended_at or at,
                 owes_postmortem=due is not None or incident.has_postmortem,
-            )
+            ),
         ]
 
 
@@ -50,7 +52,7 @@ class Reopen(Command):
     reason: Text
 
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
-        return [Reopened(reason=self.reason)]
+        return [*withdrawn(incident, "the incident is reopened"), Reopened(reason=self.reason)]
 
 
 class Cancel(Command):
@@ -62,7 +64,7 @@ class Cancel(Command):
     reason: Text
 
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
-        return [Cancelled(reason=self.reason)]
+        return [*withdrawn(incident, "the incident is cancelled"), Cancelled(reason=self.reason)]
 
 
 class ApplyPolicy(Command):

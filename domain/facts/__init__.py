@@ -22,6 +22,7 @@ from domain.facts.answers import (
     StillWorking,
     Unacknowledged,
 )
+from domain.facts.approvals import ApprovalDue, UpdateProposed, UpdateWithdrawn
 from domain.facts.bundling import Overloaded, PagedDirectly, PageThrottled
 from domain.facts.communication import (
     AssessmentAsked,
@@ -102,6 +103,7 @@ __all__ = [
     "AlertPartlyCleared",
     "AlertUnreadable",
     "AlertsFolded",
+    "ApprovalDue",
     "Assessed",
     "AssessmentAsked",
     "Cancelled",
@@ -168,6 +170,8 @@ __all__ = [
     "Unacknowledged",
     "UpdateDrafted",
     "UpdateDue",
+    "UpdateProposed",
     "UpdatePublished",
+    "UpdateWithdrawn",
     "WindowsTold",
 ]

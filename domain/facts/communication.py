@@ -100,18 +100,29 @@ class UpdatePublished(Fact):
     variant: str = "follow_up"
     """Which text: initial, follow_up or final."""
     next_update_at: datetime | None = None
+    audiences: list[str] | None = None
+    """Which of the policy's; None where it is all of the side."""
+    on_status_page: bool = True
+    proposal: str | None = None
+    """Under which id it waited for approval."""
+    approved_by: str | None = None
 
     def sentence(self) -> str:
         stage = f" ({self.status})" if self.status else ""
-        return f"{self.variant.replace('_', '-').capitalize()} {self.audience} update{stage}: {self.text}"
+        agreed = f", approved by {self.approved_by}" if self.approved_by else ""
+        kind = f"{self.variant.replace('_', '-').capitalize()} {self.audience} update"
+        return f"{kind}{stage}{agreed}: {self.text}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
         incident.updates.append(
             Update(
                 at=at, audience=self.audience, text=self.text, status=self.status, actor=self.by,
-                next_update_at=self.next_update_at,
+                next_update_at=self.next_update_at, audiences=self.audiences,
+                on_status_page=self.on_status_page and self.audience is Audience.EXTERNAL,
+                approved_by=self.approved_by,
             )
         )  # fmt: skip
+        incident.proposals = [one for one in incident.proposals if one.id != self.proposal]
         if self.next_update_at is not None:
             interval = self.next_update_at - at
             incident.clocks[self.audience] = UpdateClock(base=at, interval=interval)

@@ -58,7 +58,7 @@ def restart_clocks(incident: Incident, at: datetime, *, tighten: bool = False) -
     for audience in Audience:
         old = incident.clocks.get(audience)
         published = [update for update in incident.updates if update.audience is audience]
-        cadence = getattr(level.update_every, audience.value)
+        cadence = incident.policy.cadence(incident.severity, audience)
         is_silent = audience is Audience.EXTERNAL and incident.policy.external == "never"
         promised = published[-1].next_update_at if published else None
         # Where no clock ran until now, nothing was owed until now.

@@ -46,6 +46,8 @@ class MaintenanceWindow(Strict):
     timezone: str | None = None
     """Of the two times; None is the organisation's."""
     reason: str = Field(min_length=1, max_length=500)
+    public_text: str = Field("", max_length=2000)
+    """What the status page says of it. Left out: only that there is maintenance, never the reason."""
 
 
 class Maintenance(Strict):

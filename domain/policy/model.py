@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from domain.policy.access import Access
+from domain.policy.audiences import AudiencePolicy, default_audiences, with_default_audiences
 from domain.policy.base import Strict
+from domain.policy.communications import Channels, StatusPage
 from domain.policy.grouping import Grouping
 from domain.policy.intake import Integration
 from domain.policy.maintenance import Maintenance, Monitor
@@ -198,23 +200,6 @@ class Role(Strict):
     many: bool = True
 
 
-class Channels(Strict):
-    """What opens when an incident is acknowledged.
-
-    Texts are jinja2 with `id`, `service`, `severity`.
-    """
-
-    room: str | None = "{{ id }}"
-    bridge: str | None = None
-    document: str | None = None
-    status_page: bool = True
-
-
-class StatusPage(Strict):
-    title: str = ""
-    url: str | None = None
-
-
 class Postmortems(Strict):
     remind_every: Interval = timedelta(days=1)
     """After the due date, until the postmortem is approved."""
@@ -237,6 +222,9 @@ class Policy(Strict):
     severities: dict[str, SeverityLevel] = Field(default_factory=default_severities, min_length=1)
     processes: dict[str, Process] = {}
     stakeholders: dict[str, StakeholderGroup] = {}
+    audiences: Annotated[dict[str, AudiencePolicy], BeforeValidator(with_default_audiences)] = (
+        Field(default_factory=default_audiences)
+    )
     integrations: dict[str, Integration] = {}
     limits: Limits = Limits()
     roles: dict[str, Role] = {}

@@ -153,8 +153,9 @@ def _duplicates(raw: Raw) -> Iterator[Problem]:
     lists = [("organisation", section(raw, "organisation"), "catch_all")]
     lists += [(where, team, "members") for where, team in entries(raw, "teams")]
     lists += [(where, service, "depends_on") for where, service in entries(raw, "services")]
-    for where, group in entries(raw, "stakeholders"):
-        lists += [(where, group, "severities"), (where, group, "services")]
+    for key in ("stakeholders", "audiences"):
+        for where, group in entries(raw, key):
+            lists += [(where, group, "severities"), (where, group, "services")]
     for where, process in entries(raw, "processes"):
         lists += [(where, process, field) for field in ("channels", "audiences", "roles")]
     for where, policy in entries(raw, "escalation_policies"):

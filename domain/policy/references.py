@@ -14,7 +14,9 @@ from zoneinfo import available_timezones
 
 from domain.errors import Problem
 from domain.names import nearest
-from domain.policy.model import Channels, Organisation, StakeholderGroup, default_severities
+from domain.policy.audiences import default_audiences
+from domain.policy.communications import PLACES
+from domain.policy.model import Organisation, StakeholderGroup, default_severities
 from domain.policy.shape import found
 from domain.policy.slice import UNKNOWN_SERVICE
 from domain.policy.tolerant import Raw, entries, mappings, section, text, texts
@@ -46,6 +48,7 @@ def reference_problems(raw: Raw) -> Iterator[Problem]:
     yield from unknown("severity", _severities_named(raw), severities)
     yield from _default_severities(raw, severities)
     yield from _processes(raw)
+    yield from _audiences(raw)
     yield from _dependencies(raw)
 
 
@@ -85,6 +88,7 @@ def _zones_named(raw: Raw) -> Found:
     yield from text(section(raw, "organisation"), "timezone", "organisation")
     yield from _fields(raw, "people", "timezone")
     yield from _fields(raw, "schedules", "timezone")
+    yield from text(section(raw, "status_page"), "timezone", "status_page")
     for where, window in entries(raw, "maintenance", "windows"):
         yield from text(window, "timezone", where)
 
@@ -112,8 +116,9 @@ def _people_named(raw: Raw) -> Found:
 def _services_named(raw: Raw) -> Found:
     for where, service in entries(raw, "services"):
         yield from texts(service, "depends_on", where)
-    for where, group in entries(raw, "stakeholders"):
-        yield from texts(group, "services", where)
+    for key in ("stakeholders", "audiences"):
+        for where, group in entries(raw, key):
+            yield from texts(group, "services", where)
     for where, window in entries(raw, "maintenance", "windows"):
         yield from texts(window, "services", where)
     yield from _fields(raw, "heartbeats", "service")
@@ -123,8 +128,12 @@ def _services_named(raw: Raw) -> Found:
 
 def _severities_named(raw: Raw) -> Found:
     yield from text(section(raw, "organisation"), "default_severity", "organisation")
-    for where, group in entries(raw, "stakeholders"):
-        yield from texts(group, "severities", where)
+    for key in ("stakeholders", "audiences"):
+        for where, group in entries(raw, key):
+            yield from texts(group, "severities", where)
+    for where, audience in entries(raw, "audiences"):
+        cadences = section(audience, "update_every")
+        yield from ((f"{where}.update_every", str(severity)) for severity in cadences)
     yield from _fields(raw, "heartbeats", "severity")
     yield from text(section(raw, "reports"), "severity", "reports")
     for where, person in entries(raw, "people"):
@@ -147,6 +156,7 @@ def mapped(raw: Raw, what: str) -> Found:
 def _targets(raw: Raw) -> Iterator[Problem]:
     """Whom steps and the catch-all page."""
     named = list(texts(section(raw, "organisation"), "catch_all", "organisation"))
+    named += texts(section(raw, "channels"), "invite", "channels")
     for where, policy in entries(raw, "escalation_policies"):
         for place, step in mappings(policy, "steps", where):
             named += texts(step, "page", place)
@@ -186,9 +196,19 @@ def _processes(raw: Raw) -> Iterator[Problem]:
     for where, process in entries(raw, "processes"):
         yield from unknown("role", texts(process, "roles", where), roles)
         audiences = texts(process, "audiences", where)
-        yield from unknown("stakeholder group", audiences, names(raw, "stakeholders"))
-        channels = list(Channels.model_fields)
+        own = names(raw, "audiences")
+        groups = names(raw, "stakeholders")
+        known = None if own is None or groups is None else [*groups, *default_audiences(), *own]
+        yield from unknown("audience", audiences, known)
+        channels = list(PLACES)
         yield from unknown("channel", texts(process, "channels", where), channels)
+
+
+def _audiences(raw: Raw) -> Iterator[Problem]:
+    """Whose text it is."""
+    own = names(raw, "roles")
+    roles = None if own is None else [*BUILT_IN, *own]
+    yield from unknown("role", _fields(raw, "audiences", "owner"), roles)
 
 
 def _dependencies(raw: Raw) -> Iterator[Problem]:

@@ -11,11 +11,13 @@ from datetime import timedelta
 from pydantic import BaseModel
 
 from domain.access.claims import Trust
+from domain.audiences import PinnedAudience, interval, pinned_audiences
 from domain.durations import Duration
 from domain.names import require_known
 from domain.policy.model import External, Limits, PageWhen, Policy, Postmortems, Role, SeverityLevel
 from domain.priority import default_priority
 from domain.roles import INCIDENT_MANAGER, roles_of
+from domain.updates import Audience
 
 UNKNOWN_SERVICE = "unknown"
 DEFAULT_STEP_DELAY = timedelta(minutes=5)
@@ -56,6 +58,8 @@ class PolicySlice(BaseModel):
     severities: dict[str, SeverityLevel]
     default_severity: str
     external: External = External.DRAFT
+    audiences: dict[str, PinnedAudience] = {}
+    """Empty in what was pinned before there were any: then stakeholders and the status page hear."""
     roles: dict[str, Role]
     limits: Limits = Limits()
     postmortems: Postmortems = Postmortems()
@@ -70,6 +74,10 @@ class PolicySlice(BaseModel):
     def level(self, severity: str) -> SeverityLevel:
         """What the severity triggers; a name that went out of the policy counts as major."""
         return self.severities.get(severity) or SeverityLevel(major=True, page=PageWhen.ALWAYS)
+
+    def cadence(self, severity: str, side: Audience) -> timedelta | None:
+        """How often a side is owed an update at that severity; None: never."""
+        return interval(self.audiences, side, severity, self.level(severity))
 
     def role(self, key: str) -> Role:
         """A role; one that went out of the policy while somebody holds it has its name and no duties."""
@@ -165,6 +173,7 @@ def slice_for(
         severities=severities,
         default_severity=policy.organisation.default_severity,
         external=process.external,
+        audiences=pinned_audiences(policy, service_key, kind),
         roles=roles,
         limits=policy.limits,
         postmortems=policy.postmortems,

@@ -50,8 +50,9 @@ def text(value: Any, key: str, where: str) -> Iterator[tuple[str, str]]:
 
 
 def contacts(raw: Any) -> Iterator[tuple[str, Raw]]:
-    """Every contact of the policy: those of people and those of stakeholder groups."""
+    """Every contact of the policy: those of people, of stakeholder groups and of audiences."""
     for where, person in entries(raw, "people"):
         yield from mappings(person, "contacts", where)
-    for where, group in entries(raw, "stakeholders"):
-        yield from mappings(group, "to", where)
+    for key in ("stakeholders", "audiences"):
+        for where, group in entries(raw, key):
+            yield from mappings(group, "to", where)

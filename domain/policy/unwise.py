@@ -151,3 +151,6 @@ def _severities(policy: Policy) -> Iterator[Problem]:
     for key, group in policy.stakeholders.items():
         if not group.to:
             yield _warning(f"stakeholders.{key}", "has nobody in it")
+    for key, audience in policy.audiences.items():
+        if not audience.to and not audience.places:
+            yield _warning(f"audiences.{key}", "has nobody in it")

@@ -102,6 +102,8 @@ def _facts(view: View, entries: list[View], now: datetime) -> list[Row]:
     if view.get("resolved_at"):
         said = f": {view['resolution']}" if view.get("resolution") else ""
         rows.append(("resolved", _moment(view, "resolved_at", now, said)))
+    if view.get("public_status"):
+        rows.append(("status page", _said_outside(view)))
     rows += _people(view, now)
     if view.get("alert_count"):
         firing = view.get("firing_count")
@@ -109,6 +111,17 @@ def _facts(view: View, entries: list[View], now: datetime) -> list[Row]:
         rows.append(("alerts", Text(f"{view['alert_count']}{still}")))
     rows += _due(view, now) if is_open(view) else []
     return rows
+
+
+def _said_outside(view: View) -> Text:
+    """What the public reads, and where that is not how it stands any more."""
+    said = one_line(view["public_status"])
+    is_over = view.get("status") in ("resolved", "closed", "cancelled")
+    if is_over and said != "resolved":
+        return Text(f"still says {said}: the last word has not gone out", "bold red")
+    if not is_over and said == "resolved":
+        return Text("says resolved, and it is open again: publish an update", "bold red")
+    return Text(f"says {said}")
 
 
 def _service(view: View) -> Text:
@@ -211,6 +224,7 @@ def _sections(view: View, entries: list[View], now: datetime) -> Iterable[tuple[
         [(one_line(one["id"]), _experiment(one)) for one in view.get("experiments") or []],
     )
     yield "Updates", list(_updates(view, entries, now))
+    yield "Waiting for approval", list(_proposals(view))
     yield (
         "Links",
         [
@@ -246,6 +260,15 @@ def _updates(view: View, entries: list[View], now: datetime) -> Iterable[Row]:
         if delivered:
             text.append(f"\n{delivered}", "not bold red" if "NOT" in delivered else "not bold dim")
         yield (f"{clock.local(at):%H:%M}" if at else "", text)
+
+
+def _proposals(view: View) -> Iterable[Row]:
+    """Texts that a second person has to read, and how."""
+    for one in view.get("proposals") or []:
+        head = f"{one['audience']} for {', '.join(one['audiences'])}, by {one['by']}"
+        how = f"`tocsin approve {view['id']} {one['id']}`"
+        text = Text(f"{one_line(head)}\n", "bold yellow").append(clean(one["text"]), "not bold")
+        yield one_line(one["id"]), text.append(f"\n{one_line(how)}", "not bold dim")
 
 
 def _places(view: View) -> Iterable[Row]:

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from starter.cli.screen import one_line
 
 View = dict[str, Any]
+_OF_UPDATE = re.compile(r"/update/(?:internal|external)/(\d{1,6})(?:/|$)")
+"""The key of a message names its update by number: the first of the incident is 1."""
 
 
 def delivery_lines(updates: list[View], entries: list[View]) -> list[str]:
-    """For each update in order, one line; empty where nothing is known.
-
-    Messages follow the fact that their update was published, so those between two publications to one
-    audience belong to the earlier.
-    """
+    """For each update in order, one line; empty where nothing is known."""
     found: list[dict[str, View]] = [{} for _ in updates]
-    upcoming = {
-        audience: [n for n, one in enumerate(updates) if one.get("audience") == audience]
-        for audience in ("internal", "external")
-    }
-    current: dict[str, int] = {}
     for entry in entries:
-        data = entry.get("data") or {}
-        if entry.get("fact") == "update_published":
-            waiting = upcoming.get(str(data.get("audience")))
-            if waiting:
-                current[str(data["audience"])] = waiting.pop(0)
-            continue
-        audience = str(data.get("purpose", "")).removesuffix("_update")
-        if audience in current:
-            listed = data.get("deliveries") or []
-            found[current[audience]] |= {str(one.get("key")): one for one in listed}
+        for one in (entry.get("data") or {}).get("deliveries") or []:
+            named = _OF_UPDATE.search(str(one.get("key")))
+            if named and 0 < int(named[1]) <= len(found):
+                found[int(named[1]) - 1][str(one["key"])] = one
     return [summary(list(messages.values())) for messages in found]
 
 
 def summary(messages: list[View]) -> str:
     """`sent: email 3, status_page 1; NOT sent: sms 1 (rejected)`."""
-    sent = Counter(str(one.get("channel")) for one in messages if one.get("state") == "sent")
+    sent = Counter(str(one.get("channel")) for one in messages if _has_left(one))
     missed = Counter(
         f"{one.get('channel')} ({one.get('reason') or one.get('state')})"
         for one in messages
-        if one.get("state") != "sent"
+        if not _has_left(one)
     )
     parts = [
         f"{title}: " + ", ".join(f"{name} {count}" for name, count in counted.items())
@@ -50,3 +38,7 @@ def summary(messages: list[View]) -> str:
         if counted
     ]
     return one_line("; ".join(parts))
+
+
+def _has_left(message: View) -> bool:
+    return message.get("state") in ("sent", "delivered")

@@ -13,6 +13,12 @@ from starter.cli.writing import Write, send, verb
 app = typer.Typer()
 
 Stage = Literal["investigating", "identified", "monitoring"]
+Proposal = Annotated[
+    str,
+    typer.Argument(
+        metavar="UPDATE", help="Which: `u1`, as `tocsin show` lists it.", show_default=False
+    ),
+]
 
 
 @verb(app, "update", "publish_update", panel=options.COMMUNICATION)
@@ -37,6 +43,35 @@ def update(
     fields = {"audience": audience, "text": text, "status": status, "next_update_minutes": next}
     done = f"{audience} update published"
     send(ctx, incident, "publish_update", fields, Write(actor, key, output), done)
+
+
+@verb(app, "approve", "approve_update", panel=options.COMMUNICATION)
+def approve(
+    ctx: typer.Context,
+    incident: options.IncidentId,
+    update: Proposal,
+    actor: options.Actor = None,
+    key: options.Key = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Let an update go out that waits for a second person; never one of your own."""
+    fields = {"update": update}
+    send(ctx, incident, "approve_update", fields, Write(actor, key, output), f"{update} approved")
+
+
+@verb(app, "withdraw", "withdraw_update", panel=options.COMMUNICATION)
+def withdraw(
+    ctx: typer.Context,
+    incident: options.IncidentId,
+    update: Proposal,
+    reason: options.MaybeReason = None,
+    actor: options.Actor = None,
+    key: options.Key = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Take back an update that waits for a second person."""
+    fields = {"update": update, "reason": reason}
+    send(ctx, incident, "withdraw_update", fields, Write(actor, key, output), f"{update} withdrawn")
 
 
 @verb(app, "note", "note", panel=options.WORK)

@@ -61,7 +61,7 @@ async def test_a_page_is_noted_beside_the_call(outbox: Outbox) -> None:
 
     class Watching(RecordingChannel):
         async def send(self, message: Outgoing) -> Receipt:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while outbox.state_of(message) is not DeliveryState.SENDING:  # noqa: ASYNC110 - a file
                     await asyncio.sleep(0.01)
             return await super().send(message)
@@ -160,18 +160,18 @@ async def test_a_disk_that_hangs_does_not_hold_up_a_page(
 
     class Hanging(Outbox):
         def state_of(self, message: Outgoing) -> DeliveryState | None:
-            time.sleep(1.0)
+            time.sleep(4.0)
             return None
 
         def write(self, *args: Any, **kwargs: Any) -> Path:
-            time.sleep(1.0)
+            time.sleep(4.0)
             return tmp_path
 
     monkeypatch.setattr("activities.delivery.NOTE_SECONDS", 0.05)
     started = time.monotonic()
     delivery = await _postman(Hanging(tmp_path), channel).deliver(an_outgoing())
     assert delivery.state is DeliveryState.SENT
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 3.5
 
 
 async def test_failure_is_an_answer(outbox: Outbox, channel: RecordingChannel) -> None:

@@ -130,7 +130,7 @@ async def test_a_channel_that_hangs_does_not_hold_up_another(outbox: Outbox) -> 
         hung = [
             asyncio.create_task(postman.deliver(hanging.message(key=f"k{n}"))) for n in range(100)
         ]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while twilio.calls < 100:  # noqa: ASYNC110 - the calls are counted in another thread
                 await asyncio.sleep(0.01)
         started = time.monotonic()
@@ -142,4 +142,4 @@ async def test_a_channel_that_hangs_does_not_hold_up_another(outbox: Outbox) -> 
         await hanging.aclose()
         await quick.aclose()
     assert delivery.state is DeliveryState.SENT
-    assert took < 3
+    assert took < 6

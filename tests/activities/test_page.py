@@ -141,13 +141,13 @@ async def test_working_hours_that_cannot_be_computed_hold_nothing_up(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "records", [FixedRecords(hang_seconds=1), FixedRecords(error=RuntimeError("locked"))]
+    "records", [FixedRecords(hang_seconds=5), FixedRecords(error=RuntimeError("locked"))]
 )
 async def test_a_page_does_not_wait_for_the_records(tmp_path: Path, records: FixedRecords) -> None:
     """Records that hang or are away cost the limit at most: the page goes out without its rank."""
     started = time.monotonic()
     done = await _resolving(tmp_path, records=records).resolve_page(_request())
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 4.5
     assert len(done.targets) == 1
     assert done.rank is None
     assert done.text is not None
@@ -157,10 +157,10 @@ async def test_a_page_does_not_wait_for_the_records(tmp_path: Path, records: Fix
 
 async def test_many_pages_do_not_queue_behind_hung_records(tmp_path: Path) -> None:
     """With the records hung, thirty pages at once still take about the limit of one."""
-    resolving = _resolving(tmp_path, records=FixedRecords(hang_seconds=0.6))
+    resolving = _resolving(tmp_path, records=FixedRecords(hang_seconds=1.5))
     started = time.monotonic()
     done = await asyncio.gather(*(resolving.resolve_page(_request()) for _ in range(30)))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
     assert all(one.text for one in done)
 
 

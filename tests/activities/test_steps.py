@@ -160,10 +160,10 @@ async def test_what_is_known_is_offered() -> None:
 
 async def test_the_assessment_does_not_wait_for_the_records() -> None:
     """Records that hang leave out one answer, and say so."""
-    records = RecordsLookUp(FixedRecords(hang_seconds=1.0), 0.05)
+    records = RecordsLookUp(FixedRecords(hang_seconds=4.0), 0.05)
     started = time.monotonic()
     done = await Assessing(records).assess(FindKnown(incident=a_view(), depends_on=["database"]))
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 3.5
     assert "open_dependencies" not in done.known
     assert "no answer in time" in done.faults[0]
 

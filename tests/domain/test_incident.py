@@ -24,7 +24,8 @@ CONTRACT = {
 """Fields that clients rely on: never renamed, never removed."""
 BEYOND = {
     "detected_by", "reporter", "closed_at", "impact_ended_at", "resolution", "open_questions",
-    "communications", "firing_count", "service_name", "version",
+    "communications", "firing_count", "service_name", "version", "proposals",
+    "public_status",
 }  # fmt: skip
 """Fields that may be relied on as little as any addition."""
 

@@ -36,6 +36,8 @@ BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "join": {},
     "leave": {},
     "publish_update": {"audience": AUDIENCES, "text": TEXT, "next_update_minutes": st.just(7)},
+    "approve_update": {"update": st.sampled_from(["u1", "u2"])},
+    "withdraw_update": {"update": st.sampled_from(["u1", "u2"]), "reason": TEXT},
     "note": {"text": TEXT},
     "observe": {"text": TEXT},
     "add_theory": {"text": TEXT},

@@ -14,7 +14,7 @@ from domain.escalation import Position
 from domain.incident import Incident
 from domain.messages import Announcement, PageTarget, PageText, Purpose
 from domain.reactions import follows
-from domain.updates import Audience, Stage
+from domain.updates import Audience, Stage, UpdateStatus
 from tests.domain.story import Story
 from tests.factories import HOUR, T0, a_policy_slice, an_incident, minutes
 
@@ -55,6 +55,12 @@ def published(audience: Audience, variant: str = "initial") -> f.UpdatePublished
 
 INTERNAL, EXTERNAL = published(Audience.INTERNAL), published(Audience.EXTERNAL)
 RESOLVED = f.Resolved(summary="s", ended_at=T0, owes_postmortem=True)
+OVER = f.UpdatePublished(
+    audience=Audience.EXTERNAL, text="t", status=UpdateStatus.RESOLVED, by="tocsin", variant="final"
+)
+PROPOSED = f.UpdateProposed(
+    update="u1", audience=Audience.EXTERNAL, audiences=["customers"], text="t", by="alice"
+)
 ROLE = {"role": "tech_lead", "title": "Tech lead"}
 
 TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
@@ -147,6 +153,15 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("message sent", fixing, f.MessageSent(purpose=Purpose.ROLE, what="w", deliveries=[]), []),
     ("message failed", fixing, f.MessageFailed(
         purpose=Purpose.ROLE, what="w", will_retry=False, deliveries=[]), []),
+    ("update proposed", fixing, PROPOSED, ["remind"]),
+    ("approval due", lambda: fixing(PROPOSED), f.ApprovalDue(
+        update="u1", audience=Audience.EXTERNAL, by="alice"), ["remind"]),
+    ("approval due, gone meanwhile", fixing, f.ApprovalDue(
+        update="u1", audience=Audience.EXTERNAL, by="alice"), []),
+    ("update withdrawn", lambda: fixing(PROPOSED), f.UpdateWithdrawn(
+        update="u1", audience=Audience.EXTERNAL), []),
+    ("reopened, outside told that it is over", lambda: fixing(RESOLVED, OVER), f.Reopened(reason="r"),
+     ["tell_desk_reopened", "compose_update"]),
     ("alert joined", fixing, f.AlertFolded(key="k", severity="SEV1", summary="s"), []),
     ("alert partly cleared", fixing, f.AlertPartlyCleared(key="k", remaining=1), []),
     ("alert cleared", fixing, f.AlertCleared(key="k"), ["remind"]),

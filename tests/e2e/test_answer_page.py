@@ -31,7 +31,7 @@ def test_pressing_the_button_acknowledges(
 ) -> None:
     """Open, reload, press: acknowledged once; the page fits, runs no script and breaks no rule of its own."""
     incident = system.declare("checkout", SUMMARY)
-    eventually(lambda: system.outbox(incident, "page"), 5, "the page")
+    eventually(lambda: system.outbox(incident, "page"), 30, "the page")
     page = Page(browser, link_for(system, incident, "ann"), width)
     page.tab.emulate_media(color_scheme=scheme)
     page.tab.reload()

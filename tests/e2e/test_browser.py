@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
 def incident(system: System) -> str:
     """One under way, with texts that would break a careless page."""
     made = system.declare("checkout", "Cards are refused & <b>nobody</b> can pay")
-    eventually(lambda: system.outbox(made, "page"), 5, "the page")
+    eventually(lambda: system.outbox(made, "page"), 30, "the page")
     system.acknowledge(made, "ann")
     system.command(
         *(made, "assess", "ann"),
@@ -46,8 +46,8 @@ def incident(system: System) -> str:
     )
     system.command(made, "observe", "ann", text=f"Seen at {LONG}")
     system.command(made, "note", "ann", text="<script>document.title='broken'</script>")
-    eventually(lambda: system.outbox(made, "external_update"), 10, "the external update")
-    eventually(lambda: len(system.recorded(made)) >= 8, 10, "the records")
+    eventually(lambda: system.outbox(made, "external_update"), 30, "the external update")
+    eventually(lambda: len(system.recorded(made)) >= 8, 30, "the records")
     return made
 
 

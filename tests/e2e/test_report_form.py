@@ -38,11 +38,11 @@ def test_a_customer_reports_and_hears_what_came_of_it(
     assert page.overflowing() == []
     tab.click("text=See what becomes of it")
     assert "nobody has answered it yet" in page.text
-    told = eventually(lambda: _told(system, ref), 10, "the receipt")
+    told = eventually(lambda: _told(system, ref), 30, "the receipt")
     assert told[0]["to"] == "kim@example.com"
     done = system.ok("POST", f"/api/v1/reports/{ref}/confirm", {"actor": "cyd"})
     incident = str(done["incident"])
-    eventually(lambda: system.outbox(incident, "page"), 10, "the page")
+    eventually(lambda: system.outbox(incident, "page"), 30, "the page")
     tab.reload()
     assert "We know of the problem" in page.text
     tab.close()

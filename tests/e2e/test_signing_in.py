@@ -158,7 +158,7 @@ def test_from_signing_in_to_signing_out(
     assert "acts for ann" in other.json()["detail"]
     taken = visitor.post(path, {}, **{"X-CSRF-Token": token})
     assert taken.status == 200, taken.text()
-    (fact,) = eventually(lambda: house.facts(incident, "acknowledged"), 10, "the fact")
+    (fact,) = eventually(lambda: house.facts(incident, "acknowledged"), 30, "the fact")
     assert fact["actor"] == "ann"
     assert "unsigned" not in json.dumps(fact)
 

@@ -44,7 +44,7 @@ def shared(
     limits = {"storm": "none"}
     policy = a_policy(folder / "policy.yaml", ladders, people=people, limits=limits)
     # A vendor that hangs is cut off soon, so that the stories stay short.
-    with a_system(folder, policy, **live(vendor), SENDGRID_TIMEOUT="1.5") as running:
+    with a_system(folder, policy, **live(vendor), SENDGRID_TIMEOUT="5") as running:
         yield running
 
 
@@ -52,7 +52,7 @@ def shared(
 def system(shared: System, vendor: SendGridFake) -> System:
     """The running system, well."""
     vendor.manners.clear()
-    eventually(lambda: shared.call("GET", "/readyz").status_code == 200, 15, "readiness")
+    eventually(lambda: shared.call("GET", "/readyz").status_code == 200, 30, "readiness")
     return shared
 
 

@@ -137,7 +137,7 @@ class Paging:
         found = await self.world.eventually(lambda: self.mailed(person), within)
         return float(found[0].at)
 
-    async def facts(self, incident: str, name: str, within: float = 5) -> list[dict[str, Any]]:
+    async def facts(self, incident: str, name: str, within: float = 30) -> list[dict[str, Any]]:
         """The facts of a name, once there are any."""
 
         async def look() -> list[dict[str, Any]]:

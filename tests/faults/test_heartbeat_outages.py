@@ -46,17 +46,17 @@ def test_an_outage_longer_than_the_period_makes_nobody_late(tmp_path: Path) -> N
     heartbeats = {job: {"every": "2s", "grace": "2s", "service": "batch"} for job in JOBS}
     policy = a_policy(tmp_path / "policy.yaml", {"batch": [("ann", "0s")]}, heartbeats=heartbeats)
     with a_system(tmp_path / "up", policy) as system:
-        eventually(lambda: states(system) == {"waiting"}, 10, "the monitors")
+        eventually(lambda: states(system) == {"waiting"}, 30, "the monitors")
         with jobs(system) as answers:
-            eventually(lambda: states(system) == {"alive"}, 10, "the first beats")
+            eventually(lambda: states(system) == {"alive"}, 30, "the first beats")
             pid = system.signal("temporal", signal.SIGSTOP)
             time.sleep(10)
             assert 503 in answers
             system.signal("temporal", signal.SIGCONT)
             assert pid == system.pids()["temporal"]
-            eventually(lambda: states(system) == {"alive"}, 20, "the beats after the outage")
+            eventually(lambda: states(system) == {"alive"}, 30, "the beats after the outage")
             never(lambda: system.incidents("batch"), 5, every=0.5)
         # Now the jobs are dead in earnest.
-        eventually(lambda: states(system) == {"late"}, 15, "the silence")
-        (incident,) = eventually(lambda: system.incidents("batch"), 10, "an incident")
-        eventually(lambda: system.outbox(incident["id"], "page"), 10, "its page")
+        eventually(lambda: states(system) == {"late"}, 30, "the silence")
+        (incident,) = eventually(lambda: system.incidents("batch"), 30, "an incident")
+        eventually(lambda: system.outbox(incident["id"], "page"), 30, "its page")

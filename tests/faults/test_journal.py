@@ -35,13 +35,13 @@ def system(tmp_path_factory: pytest.TempPathFactory, vendor: SendGridFake) -> It
 def without_temporal(system: System) -> Iterator[None]:
     """It is killed, and the one that `up` starts in its place stands still until the end."""
     old = system.kill("temporal")
-    system.restarted("temporal", old, within=5.0)
+    system.restarted("temporal", old)
     system.signal("temporal", signal.SIGSTOP)
     try:
         yield
     finally:
         old = system.kill("temporal")
-        system.restarted("temporal", old, within=5.0)
+        system.restarted("temporal", old)
 
 
 def send(system: System, service: str, key: str) -> None:
@@ -55,7 +55,7 @@ def send(system: System, service: str, key: str) -> None:
         assert answer.status_code == 202, answer.text
         return True
 
-    eventually(answered, 15, f"an answer for {key}", every=0.05)
+    eventually(answered, 30, f"an answer for {key}", every=0.05)
 
 
 def keys_of(system: System, service: str) -> list[str]:
@@ -92,7 +92,7 @@ def test_an_outage_loses_doubles_and_disorders_nothing(
         for number in range(5):
             for service in OUTAGE:
                 send(system, service, f"{service}-{number}")
-        assert time.monotonic() - began < 8, "every request waits for Temporal"
+        assert time.monotonic() - began < 20, "every request waits for Temporal"
         assert waiting(system) == 25
         assert system.call("GET", "/readyz").status_code == 503
         old = system.kill("api")
@@ -104,10 +104,10 @@ def test_an_outage_loses_doubles_and_disorders_nothing(
         checks = system.call("GET", "/readyz?verbose").json()["checks"]
         assert "50 alerts wait for Temporal" in checks["journal"]
     back = time.monotonic()
-    eventually(lambda: not segments(system), 30, "the journal to be drained")
+    eventually(lambda: not segments(system), 60, "the journal to be drained")
     eventually(
         lambda: count_of(system, OUTAGE) == {service: [10] for service in OUTAGE},
-        30 - (time.monotonic() - back),
+        60 - (time.monotonic() - back),
         "all alerts of all incidents",
     )
     assert waiting(system) == 0
@@ -131,11 +131,11 @@ def test_the_api_killed_while_it_delivers_loses_and_doubles_nothing(
             # A process needs nearly a second until it delivers.
             time.sleep(chance.uniform(0.6, 1.6))
             old = system.kill("api")
-            system.restarted("api", old, within=5.0)
+            system.restarted("api", old)
         send(system, service, f"{service}-last")
-        eventually(lambda: not segments(system), 30, "the journal to be drained")
+        eventually(lambda: not segments(system), 60, "the journal to be drained")
         eventually(
-            lambda s=service: count_of(system, [s]) == {s: [13]}, 15, f"13 alerts of {service}"
+            lambda s=service: count_of(system, [s]) == {s: [13]}, 30, f"13 alerts of {service}"
         )
     never(lambda: count_of(system, KILLS) != {service: [13] for service in KILLS}, 1.0, 0.3)
     for service in KILLS:

@@ -56,25 +56,25 @@ def test_a_critical_alert_that_waits_pages_past_temporal_once(
         for service, key in (("pay", "p1"), ("pay", "p2"), ("cart", "c1"), ("mail", "m1")):
             severity = "warning" if service == "mail" else "critical"
             assert post(system, service, key, severity).status_code == 202
-        eventually(lambda: direct(vendor, "ann"), 15, "a page past Temporal")
+        eventually(lambda: direct(vendor, "ann"), 30, "a page past Temporal")
         assert time.monotonic() - began > 2.5
         never(lambda: len(direct(vendor, "ann")) > 1 or direct(vendor, "bob"), 4.0)
     eventually(lambda: not segments(system), 30, "the journal to be drained")
     for service, keys in (("pay", ["p1", "p2"]), ("cart", ["c1"])):
-        rows = eventually(lambda s=service: system.incidents(s), 15, f"an incident of {service}")
+        rows = eventually(lambda s=service: system.incidents(s), 30, f"an incident of {service}")
         incident = str(rows[0]["id"])
         said = eventually(
             lambda i=incident, n=len(keys): (
                 len(found := system.facts(i, "paged_while_away")) >= n and found
             ),
-            10,
+            30,
             "the page on the timeline",
         )
         assert len(said) == len(keys)
         assert all("ann was paged directly by email" in fact["text"] for fact in said)
         assert all(WORDS in fact["text"] for fact in said)
-        eventually(lambda i=incident: vendor.calls_for(i), 15, f"the page of {incident}")
-    (minor,) = eventually(lambda: system.incidents("mail"), 10, "the minor incident")
+        eventually(lambda i=incident: vendor.calls_for(i), 30, f"the page of {incident}")
+    (minor,) = eventually(lambda: system.incidents("mail"), 30, "the minor incident")
     assert system.facts(str(minor["id"]), "paged_while_away") == []
     assert len(direct(vendor, "ann")) == 1
 

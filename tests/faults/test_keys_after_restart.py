@@ -50,14 +50,14 @@ def genie(own: System, method: str, path: str, body: Any = None) -> dict[str, An
 
 
 def incident_of(own: System, service: str) -> str:
-    (row,) = eventually(lambda: own.incidents(service), 15, f"an incident of {service}")
-    eventually(lambda: own.outbox(row["id"], "page"), 10, "its page")
+    (row,) = eventually(lambda: own.incidents(service), 30, f"an incident of {service}")
+    eventually(lambda: own.outbox(row["id"], "page"), 30, "its page")
     return str(row["id"])
 
 
 def restart_api(own: System) -> None:
     own.kill("api")
-    eventually(lambda: is_ready(own), 20, "readiness")
+    eventually(lambda: is_ready(own), 30, "readiness")
 
 
 def is_ready(own: System) -> bool:
@@ -73,13 +73,13 @@ def test_resolved_after_a_restart(own: System) -> None:
     event(own, "trigger", key, "resolved")
     event(own, "trigger", other, "resolved")
     incident = incident_of(own, "resolved")
-    eventually(lambda: own.view(incident)["alert_count"] == 2, 10, "both alerts")
+    eventually(lambda: own.view(incident)["alert_count"] == 2, 30, "both alerts")
     restart_api(own)
     event(own, "resolve", key)
-    eventually(lambda: own.facts(incident, "alert_partly_cleared"), 10, "the clearing")
+    eventually(lambda: own.facts(incident, "alert_partly_cleared"), 30, "the clearing")
     never(lambda: own.facts(incident, "alert_cleared"), 0.5)
     event(own, "resolve", other)
-    eventually(lambda: own.facts(incident, "alert_cleared"), 10, "the last clearing")
+    eventually(lambda: own.facts(incident, "alert_cleared"), 30, "the last clearing")
     assert len(own.incidents("resolved")) == 1
     assert len(own.outbox(incident, "page")) == 1
 
@@ -96,7 +96,7 @@ def test_closed_by_its_id_after_a_restart(own: System) -> None:
     alert = genie(own, "GET", f"/{before['alertId']}")["data"]
     assert (alert["alias"], alert["status"]) == (alias, "open")
     genie(own, "POST", f"/{before['alertId']}/close", {"note": "Restarted by hand"})
-    eventually(lambda: own.facts(incident, "alert_cleared"), 10, "the clearing")
+    eventually(lambda: own.facts(incident, "alert_cleared"), 30, "the clearing")
     (noted,) = own.facts(incident, "noted")
     assert "Restarted by hand" in noted["text"]
     assert len(own.outbox(incident, "page")) == 1
@@ -110,10 +110,10 @@ def test_acknowledged_by_a_person_of_the_policy(own: System) -> None:
     incident = incident_of(own, "acked")
     path = f"/{alias}/acknowledge?identifierType=alias"
     genie(own, "POST", path, {"user": "stranger@else.example"})
-    eventually(lambda: own.facts(incident, "alert_acknowledged"), 10, "the sender's word")
+    eventually(lambda: own.facts(incident, "alert_acknowledged"), 30, "the sender's word")
     assert own.view(incident)["status"] == "raised", "nobody of ours has it yet"
     genie(own, "POST", path, {"user": "ann@example.com"})
-    eventually(lambda: own.view(incident)["status"] == "fixing", 10, "the acknowledgement")
+    eventually(lambda: own.view(incident)["status"] == "fixing", 30, "the acknowledgement")
     assert own.view(incident)["incident_manager"] == "ann"
 
 
@@ -125,8 +125,8 @@ def test_notes_of_the_door_are_lost(own: System) -> None:
     incident, other = incident_of(own, "lost-a"), incident_of(own, "lost-b")
     own.kill("api")
     shutil.rmtree(own.data / "intake")
-    eventually(lambda: is_ready(own), 20, "readiness")
+    eventually(lambda: is_ready(own), 30, "readiness")
     event(own, "resolve", key)
-    eventually(lambda: own.facts(incident, "alert_cleared"), 10, "the clearing")
+    eventually(lambda: own.facts(incident, "alert_cleared"), 30, "the clearing")
     never(lambda: own.facts(other, "alert_cleared", "alert_partly_cleared"), 0.5)
     assert {len(own.incidents(service)) for service in ("lost-a", "lost-b")} == {1}

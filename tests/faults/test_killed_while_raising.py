@@ -27,12 +27,12 @@ def test_worker_killed_while_incidents_are_raised_doubles_and_loses_nothing(
     for number in range(len(DELAYS)):
         service, incident = f"raising-{number}", f"raising-{number}-1"
         eventually(
-            lambda one=incident: vendor.calls_for(one, accepted=True), 20, f"page {incident}"
+            lambda one=incident: vendor.calls_for(one, accepted=True), 30, f"page {incident}"
         )
         eventually(
-            lambda one=incident: system.view(one)["alert_count"] == 3, 20, f"all of {incident}"
+            lambda one=incident: system.view(one)["alert_count"] == 3, 30, f"all of {incident}"
         )
-        listed = eventually(lambda s=service: system.incidents(s), 10, f"{incident} in the records")
+        listed = eventually(lambda s=service: system.incidents(s), 30, f"{incident} in the records")
         assert [one["id"] for one in listed] == [incident]
         calls = vendor.calls_for(incident, accepted=True)
         assert len({call.key for call in calls}) == 1

@@ -78,9 +78,9 @@ def test_what_was_kept_without_temporal_is_mapped_grouped_folded_and_answered(
     eventually(
         lambda: sum(one["alert_count"] for one in views(system).values()) == sent, 40, f"{sent}"
     )
-    eventually(lambda: not segments(system), 10, "an empty journal")
+    eventually(lambda: not segments(system), 30, "an empty journal")
     eventually(
-        lambda: sum(one["firing_count"] for one in views(system).values()) == TEAMS, 15, "clearings"
+        lambda: sum(one["firing_count"] for one in views(system).values()) == TEAMS, 30, "clearings"
     )
     found = views(system)
     own = [name for name in found if name.startswith("s-")]
@@ -96,6 +96,6 @@ def test_what_was_kept_without_temporal_is_mapped_grouped_folded_and_answered(
     (apart,) = system.facts("grouped-2", "raised_apart")
     assert "cluster=us here, cluster=eu there" in apart["text"]
     for name in found:
-        eventually(lambda n=name: system.outbox(n, "page"), 10, f"the page of {name}")
+        eventually(lambda n=name: system.outbox(n, "page"), 30, f"the page of {name}")
     never(lambda: [n for n in found if len(system.outbox(n, "page")) > 1], 0.5)
     assert system.acknowledge("unknown-1", "ann")["incident_manager"] == "ann"

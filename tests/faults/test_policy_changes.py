@@ -56,7 +56,7 @@ def test_broken_policy_keeps_the_last_good_one_and_says_so(
     assert all(one["line"] > 1 for one in problem["errors"])
     assert system.ok("GET", "/api/v1/policy")["version"] == before
     incident = system.declare("reloaded")
-    eventually(lambda: vendor.calls_for(incident, address("ivy"), accepted=True), 5, "the page")
+    eventually(lambda: vendor.calls_for(incident, address("ivy"), accepted=True), 30, "the page")
     system.acknowledge(incident, "ivy")
 
 
@@ -65,18 +65,18 @@ def test_good_policy_is_used_by_the_next_incident_and_on_demand_by_an_open_one(
 ) -> None:
     """An open incident keeps its policy until `apply-policy`; then the new one pages at once."""
     old = system.declare("reloaded")
-    eventually(lambda: vendor.calls_for(old, address("ivy"), accepted=True), 5, "the old page")
+    eventually(lambda: vendor.calls_for(old, address("ivy"), accepted=True), 30, "the old page")
     write_ladder(system, "kim", "lea")
     answer = system.ok("POST", "/api/v1/policy/reload", {})
     assert answer["is_changed"]
     new = system.declare("reloaded")
-    eventually(lambda: vendor.calls_for(new, address("kim"), accepted=True), 5, "the new page")
+    eventually(lambda: vendor.calls_for(new, address("kim"), accepted=True), 30, "the new page")
     assert not vendor.calls_for(new, address("ivy"))
     assert not vendor.calls_for(old, address("kim")), "an open incident changed by itself"
 
     system.command(old, "apply_policy", "carol")
     eventually(
-        lambda: vendor.calls_for(old, address("kim"), accepted=True), 5, "the re-planned page"
+        lambda: vendor.calls_for(old, address("kim"), accepted=True), 30, "the re-planned page"
     )
     assert system.view(old)["policy_version"] == answer["version"]
     never(lambda: vendor.calls_for(old, address("jon")), 4.5)  # the old second step's time passes

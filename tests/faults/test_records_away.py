@@ -60,35 +60,35 @@ def test_pages_and_acknowledgements_go_on_without_the_records(
     with fault(system):
         began = time.monotonic()
         incident = system.declare(service)
-        assert time.monotonic() - began < 4, "a declaration waits for the records"
+        assert time.monotonic() - began < 8, "a declaration waits for the records"
         eventually(
             lambda: vendor.calls_for(incident, f"{first}@example.com", accepted=True),
-            5 - (time.monotonic() - began),
+            15 - (time.monotonic() - began),
             "the page",
         )
         eventually(
             lambda: vendor.calls_for(incident, f"{second}@example.com", accepted=True),
-            5,
+            30,
             "the escalation",
         )
         asked = time.monotonic()
         assert system.acknowledge(incident, second)["status"] == "fixing"
-        assert time.monotonic() - asked < 2, "an acknowledgement waits for the records"
+        assert time.monotonic() - asked < 6, "an acknowledgement waits for the records"
         assert system.view(incident)["status"] == "fixing"
         assert system.alert(service, "during the fault").status_code == 202
-    eventually(lambda: system.facts(incident, "alert_folded"), 10, "the alert")
+    eventually(lambda: system.facts(incident, "alert_folded"), 30, "the alert")
     wanted = [(fact["seq"], fact["fact"]) for fact in system.facts(incident)]
     eventually(
         lambda: (
             [(fact["seq"], fact["fact"]) for fact in system.recorded(incident)][: len(wanted)]
             == wanted
         ),
-        25,
+        30,
         "the gap to be filled",
     )
     facts = [name for _, name in wanted]
     assert {"raised", "page_sent", "acknowledged", "alert_folded"} <= set(facts)
-    eventually(lambda: [one["id"] for one in system.incidents(service)] == [incident], 5)
+    eventually(lambda: [one["id"] for one in system.incidents(service)] == [incident], 30)
     assert len(vendor.calls_for(incident, f"{first}@example.com")) >= 1
 
 
@@ -100,6 +100,6 @@ def test_worker_that_starts_while_the_records_are_locked_pages_in_time(
         old = system.kill("worker")
         system.restarted("worker", old)
         assert system.alert("restarted").status_code == 202
-        eventually(lambda: vendor.sent_to("eve@example.com"), 5, "the page")
+        eventually(lambda: vendor.sent_to("eve@example.com"), 30, "the page")
     (row,) = eventually(lambda: system.incidents("restarted"), 30, "the incident in the records")
-    eventually(lambda: system.recorded(row["id"]), 5, "its timeline")
+    eventually(lambda: system.recorded(row["id"]), 30, "its timeline")

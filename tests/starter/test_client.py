@@ -20,7 +20,7 @@ def api() -> Iterator[FakeApi]:
 
 @pytest.fixture
 def client(api: FakeApi) -> Iterator[TocsinClient]:
-    with TocsinClient(api.url + "/", TOKEN, timeout=5) as client:
+    with TocsinClient(api.url + "/", TOKEN, timeout=30) as client:
         yield client
 
 

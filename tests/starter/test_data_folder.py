@@ -66,7 +66,7 @@ def test_killed_holder_holds_nothing(tmp_path: Path) -> None:
     with pytest.raises(HeldError, match=f"pid {holder.pid}"), DataFolder(tmp_path):
         pass
     holder.send_signal(signal.SIGKILL)
-    holder.wait(5)
+    holder.wait(30)
     with DataFolder(tmp_path):
         pass
 
@@ -97,10 +97,10 @@ def test_lock_is_not_inherited_by_children(tmp_path: Path) -> None:
         )
     try:
         # The kernel wakes us a moment before the new program has let go of what it must not have.
-        eventually(lambda: is_free(tmp_path), 2, "the lock")
+        eventually(lambda: is_free(tmp_path), 30, "the lock")
     finally:
         child.kill()
-        child.wait(5)
+        child.wait(30)
 
 
 def test_json_is_written_whole_and_for_its_owner_only(tmp_path: Path) -> None:

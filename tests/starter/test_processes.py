@@ -58,7 +58,7 @@ def ended(child: Child) -> None:
     """Kill it and wait for its end."""
     assert child.process is not None
     child.process.kill()
-    child.process.wait(5)
+    child.process.wait(30)
 
 
 def test_dead_process_is_restarted_at_once_and_named(watched: Watched) -> None:
@@ -103,7 +103,7 @@ def test_eleventh_death_in_a_minute_waits_and_shows_the_last_words(watched: Watc
     child = watched.start("worker", DIES)
     for death in range(1, 12):
         assert child.process is not None
-        child.process.wait(5)
+        child.process.wait(30)
         watched.supervisor.watch_once()
         assert watched.changes == min(death, 10)
     assert "worker" in watched.said[-2]
@@ -142,13 +142,13 @@ def test_processes_end_in_order_with_the_first_one_last(watched: Watched) -> Non
 def test_process_that_does_not_end_is_killed_in_time(watched: Watched) -> None:
     """A deaf one costs its share of the time, and a line says so."""
     child = watched.start("worker", STUBBORN)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while "deaf" not in child.last_lines() and time.monotonic() < deadline:
         time.sleep(0.01)
     server_less = watched.supervisor
     began = time.monotonic()
     assert not server_less.stop_all(0.4)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert not child.is_running
     assert watched.said == [f"worker (pid {child.pid}) did not end in time: killed"]
 
@@ -167,8 +167,8 @@ def test_child_ends_with_its_parent(tmp_path: Path) -> None:
         child = int(out.readline())
     os.kill(child, 0)
     parent.send_signal(signal.SIGKILL)
-    parent.wait(5)
-    deadline = time.monotonic() + 5
+    parent.wait(30)
+    deadline = time.monotonic() + 30
     while Path(f"/proc/{child}/cmdline").exists() and time.monotonic() < deadline:
         if not Path(f"/proc/{child}/cmdline").read_bytes():
             break  # it has ended and waits to be reaped
@@ -186,11 +186,11 @@ def test_log_is_appended_to_and_begins_anew_when_too_large(
     for _ in range(2):
         child.start()
         assert child.process is not None
-        child.process.wait(5)
+        child.process.wait(30)
     assert child.last_lines() == "hello\nhello"
     monkeypatch.setattr("starter.processes.MAX_LOG_BYTES", 5)
     child.start()
-    child.process.wait(5)
+    child.process.wait(30)
     assert log.read_text() == "hello\n"
 
 

@@ -98,7 +98,7 @@ async def test_no_answer_in_time(item):
     begun = time.monotonic()
     with pytest.raises(NotAnsweredError):
         await link.update("checkout-1", "note", {}, "k")
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 10
 
 
 async def test_signal_that_does_not_arrive():

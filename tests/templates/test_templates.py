@@ -105,11 +105,12 @@ def test_an_update_text_renders_with_its_examples(name: str) -> None:
         assert not re.search("[\x00\x1b\r\u202e]", text)
 
 
-def test_the_four_update_texts_are_there() -> None:
-    """Both audiences have an initial and a final text."""
+def test_the_update_texts_are_there() -> None:
+    """Both audiences have an initial and a final text, and the outside one for when it is back."""
     assert TEXTS == [
         "external_final.txt.j2",
         "external_initial.txt.j2",
+        "external_reopened.txt.j2",
         "internal_final.txt.j2",
         "internal_initial.txt.j2",
     ]

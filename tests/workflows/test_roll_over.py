@@ -175,7 +175,7 @@ async def test_a_page_in_flight_ends_before_the_incident_rolls_over(tmp_path: Pa
         asyncio.get_running_loop().call_later(0.5, pager.gate.set)
         began = asyncio.get_running_loop().time()
         await patiently(world, incident, "acknowledge", "bob")
-        assert asyncio.get_running_loop().time() - began < 2
+        assert asyncio.get_running_loop().time() - began < 10
 
         async def rolled() -> bool:
             return (await world.handle(incident).describe()).run_id != runs
@@ -256,12 +256,12 @@ async def test_long_texts_never_make_a_payload_too_large(tmp_path: Path) -> None
             await asyncio.gather(
                 *(world.signal(incident, "note", {"text": text}) for _ in range(10))
             )
-        await world.eventually(lambda: _noted(world, incident, 120), within=20)
+        await world.eventually(lambda: _noted(world, incident, 120), within=30)
         for number in range(80):
             await world.signal(incident, "add_theory", {"text": f"{number} {text}"})
         # The state is nearly as large as any payload may be: what is long is refused from here on.
         refused = await world.eventually(
-            lambda: world.facts(incident, "command_refused"), within=20
+            lambda: world.facts(incident, "command_refused"), within=30
         )
         assert "link a document instead" in refused[0]["text"]
         view = await patiently(world, incident, "acknowledge", "alice")
@@ -272,7 +272,7 @@ async def test_long_texts_never_make_a_payload_too_large(tmp_path: Path) -> None
 
 async def make_roll_or_end(world: World, incident: str) -> None:
     await patiently(world, incident, "cancel", "alice", reason="enough")
-    await asyncio.wait_for(world.handle(incident).result(), 20)
+    await asyncio.wait_for(world.handle(incident).result(), 30)
 
 
 async def test_deadlines_attributes_and_card_are_the_same_after_rolling(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ async def test_a_desk_rolls_over_between_two_reports_and_answers_declarations(
         async def all_counted() -> bool:
             return await alerts_of_all(world) == 200
 
-        await world.eventually(all_counted, within=20)
+        await world.eventually(all_counted, within=30)
         runs = await world.runs(desk_id("checkout"))
         assert len(runs) > 3
         assert await world.failed_tasks(desk_id("checkout")) == []

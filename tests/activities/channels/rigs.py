@@ -19,8 +19,10 @@ ANSWER = Answer(
     receipt_url="http://tocsin.test/answer/receipt/TOKEN-of-alice",
     voice_url="http://tocsin.test/answer/voice/TOKEN-of-alice",
 )
-SECONDS = 0.4
-"""Timeout of every channel under test."""
+SECONDS = 10.0
+"""Timeout of a channel whose vendor is to answer: long enough for the slowest machine."""
+IMPATIENT_SECONDS = 0.4
+"""Of one whose vendor hangs on purpose."""
 
 
 class Rig(NamedTuple):
@@ -123,8 +125,17 @@ class Bench:
         self.name, self.fake, self.rig = name, fake, RIGS[name]
         self._url = url or fake.url
         registered = CHANNELS[name]
-        wanted = self.rig.settings(self._url) | settings
-        self.channel: Channel = registered.channel(registered.settings.model_validate(wanted))
+        self._wanted = self.rig.settings(self._url) | settings
+        self.channel: Channel = registered.channel(registered.settings.model_validate(self._wanted))
+
+    async def lose_patience(self) -> None:
+        """Set the channel up anew, with a timeout for a vendor that hangs on purpose."""
+        await self.channel.aclose()
+        registered = CHANNELS[self.name]
+        wanted = self._wanted | {
+            name: IMPATIENT_SECONDS for name in self._wanted if name.lower().endswith("_timeout")
+        }
+        self.channel = registered.channel(registered.settings.model_validate(wanted))
 
     def message(self, **changes: Any) -> Outgoing:
         to = self.rig.to(self._url)

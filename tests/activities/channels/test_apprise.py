@@ -23,7 +23,7 @@ def target() -> Iterator[VendorFake]:
 
 
 def _channel(**variables: str) -> AppriseChannel:
-    wanted = {"APPRISE_SCHEMAS": "json", "APPRISE_TIMEOUT": "0.5"} | variables
+    wanted = {"APPRISE_SCHEMAS": "json", "APPRISE_TIMEOUT": "10"} | variables
     return AppriseChannel(AppriseSettings.from_environment(wanted))
 
 

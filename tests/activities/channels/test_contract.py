@@ -172,20 +172,22 @@ async def test_a_date_as_retry_after_is_understood(bench: Bench) -> None:
 @pytest.mark.parametrize("mood", ["hang", "drip", "accept_then_hang"])
 async def test_a_vendor_without_an_answer_is_given_up_in_time(bench: Bench, mood: str) -> None:
     """A vendor that hangs, or that sends a byte at a time, costs the timeout and may have taken it."""
+    await bench.lose_patience()
     bench.fake.mood = mood
     started = time.monotonic()
     error = await _error(bench)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
     assert (error.reason, error.retryable) == (DeliveryReason.TIMED_OUT, True)
     assert isinstance(error, AnswerLostError)
 
 
 async def test_a_hung_vendor_does_not_hold_up_other_messages(bench: Bench) -> None:
     """Forty calls that hang at once all end in about the time of one."""
+    await bench.lose_patience()
     bench.fake.mood = "hang"
     started = time.monotonic()
     await asyncio.gather(*(_error(bench) for _ in range(40)))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 12, "one after the other takes 16 s"
 
 
 @pytest.mark.parametrize("mood", ["drop", "accept_then_drop"])
@@ -272,6 +274,7 @@ async def test_no_secret_is_told(bench: Bench, caplog: pytest.LogCaptureFixture)
     message = bench.message()
     await bench.channel.send(message)
     told = [repr(message.answer), repr(bench.channel)]
+    await bench.lose_patience()
     for status, mood in ((401, "answer"), (500, "answer"), (0, "drop"), (0, "hang")):
         bench.fake.status, bench.fake.mood = status, mood
         error = await _error(bench)

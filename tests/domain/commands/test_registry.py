@@ -25,6 +25,7 @@ from domain.errors import (
     UnknownNameError,
 )
 from domain.incident import Incident, Status
+from domain.updates import Audience
 from tests.factories import T0, an_incident
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -40,6 +41,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "join": {},
     "leave": {},
     "publish_update": {"audience": "internal", "text": "t"},
+    "approve_update": {"update": "u1"},
+    "withdraw_update": {"update": "u1"},
     "note": {"text": "t"},
     "observe": {"text": "t"},
     "add_theory": {"text": "t"},
@@ -56,7 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 RESOLVED_TAKES = {
     "assess", "note", "observe", "link", "join", "leave", "delegate", "accept_role", "decline_role",
-    "hand_over", "apply_policy", "publish_update", "reopen",
+    "hand_over", "apply_policy", "publish_update", "approve_update", "withdraw_update", "reopen",
 }  # fmt: skip
 TAKES = {
     Status.RAISED: set(BODIES) - {"reopen"},
@@ -79,6 +82,9 @@ def an_incident_that_is(status: Status) -> Incident:
         f.Delegated(role="communications_manager", title=title, to="carol"),
         f.TheoryAdded(theory="t1", text="t"),
         f.ExperimentAdded(experiment="e1", text="t"),
+        f.UpdateProposed(
+            update="u1", audience=Audience.INTERNAL, audiences=["company"], text="t", by="dana"
+        ),
     ]
     if status in (Status.RESOLVED, Status.CLOSED):
         facts.append(f.Resolved(summary="s", ended_at=T0, owes_postmortem=False))

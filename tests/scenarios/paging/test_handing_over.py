@@ -62,7 +62,7 @@ async def sent(world: World, incident: str, number: int) -> list[dict[str, Any]]
         found = await world.facts(incident, "page_sent")
         return found if len(found) >= number else []
 
-    found: list[dict[str, Any]] = await world.eventually(look, within=20)
+    found: list[dict[str, Any]] = await world.eventually(look, within=30)
     assert len(found) == number
     return found
 
@@ -90,7 +90,7 @@ async def test_acknowledged_while_the_message_is_leaving(tmp_path: Path) -> None
     gate = Gate()
     async with running(tmp_path, QUICK, SHORT, skipping=False, activities=gate.install) as world:
         checkout, search = await paged(world, "checkout", "search")
-        await world.eventually(lambda: gate.attempts, within=15)
+        await world.eventually(lambda: gate.attempts, within=30)
         view = await world.command(checkout, "acknowledge", "alice")
         assert view["incident_manager"] == "alice"
         assert await count(world, checkout, "page_sent") == 1
@@ -198,7 +198,7 @@ async def test_a_first_word_that_is_faster_than_the_handing_over_counts(tmp_path
         async def throttled() -> list[dict[str, Any]]:
             return await world.facts(checkout, "page_throttled")
 
-        await world.eventually(throttled, within=20)
+        await world.eventually(throttled, within=30)
 
 
 async def test_a_page_that_cannot_be_handed_over_goes_at_once(tmp_path: Path) -> None:

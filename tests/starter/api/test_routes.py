@@ -191,10 +191,10 @@ async def test_feed_tells_changes(gateway, temporal):
     changes = feed.listen()
     await asyncio.sleep(0.1)
     await gateway.command("checkout-1", "acknowledge", {"actor": "alice"})
-    view = await asyncio.wait_for(anext(changes), 2)
+    view = await asyncio.wait_for(anext(changes), 30)
     assert (view["id"], view["status"]) == ("checkout-1", "fixing")
     await gateway.declare({"service": "search", "severity": "SEV1", "summary": "y"})
-    assert (await asyncio.wait_for(anext(changes), 2))["id"] == "search-1"
+    assert (await asyncio.wait_for(anext(changes), 30))["id"] == "search-1"
     await changes.aclose()
     await asyncio.sleep(0.1)
     assert feed._task is None

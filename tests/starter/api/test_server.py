@@ -52,8 +52,8 @@ def test_it_serves_without_temporal_and_ends_in_order(environ):
     url = f"http://127.0.0.1:{environ['TOCSIN_API_PORT']}"
     process = start(environ)
     try:
-        with httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
-            for _ in range(200):
+        with httpx2.Client(base_url=url, trust_env=False, timeout=60) as client:
+            for _ in range(600):
                 with suppress(httpx2.TransportError):
                     if client.get("/livez").status_code == 200:
                         break
@@ -71,8 +71,8 @@ def test_it_serves_without_temporal_and_ends_in_order(environ):
                 begun = time.monotonic()
                 process.send_signal(signal.SIGTERM)
                 assert not [line for line in lines if line.startswith("data")]
-        assert process.wait(10) == 0
-        assert time.monotonic() - begun < 2.5
+        assert process.wait(30) == 0
+        assert time.monotonic() - begun < 10
     finally:
         process.kill()
         output = process.communicate()[0]

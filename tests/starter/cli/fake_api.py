@@ -67,8 +67,8 @@ def an_incident(incident_id: str = "checkout-17", **changes: Any) -> dict[str, A
 def a_timeline() -> list[dict[str, Any]]:
     """The facts of that night."""
     told = [
-        {"key": "k1", "recipient": "stakeholders:leadership/0", "channel": "email", "state": "sent"},
-        {"key": "k2", "recipient": "person:dana", "channel": "sms", "state": "failed",
+        {"key": "checkout-17/update/internal/1/stakeholders:leadership/0/email", "recipient": "stakeholders:leadership/0", "channel": "email", "state": "sent"},
+        {"key": "checkout-17/update/internal/1/person:dana/sms", "recipient": "person:dana", "channel": "sms", "state": "failed",
          "reason": "rejected"},
     ]  # fmt: skip
     rows = [
@@ -83,7 +83,8 @@ def a_timeline() -> list[dict[str, Any]]:
          {"audience": "external"}),
         (23, "message_sent", "tocsin", "External update sent to status_page by status_page",
          {"purpose": "external_update", "deliveries": [
-             {"key": "k3", "recipient": "status_page", "channel": "status_page", "state": "sent"}]}),
+             {"key": "checkout-17/update/external/2/status_page/status_page",
+              "recipient": "status_page", "channel": "status_page", "state": "sent"}]}),
         (9, "noted", "bob", "Rollback of one node started\nwatching its error rate", {}),
     ]  # fmt: skip
     return [

@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -33,14 +36,30 @@ def test_starting_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def _watch(api: FakeApi, *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*PROGRAM, "watch", "checkout-17", *options],
+def _heed_signals() -> None:
+    """As from a terminal: a runner in the background hands SIGINT down as ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _running(api: FakeApi, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The program as a process, which is killed where a test fails or it does not end in time."""
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(api),
-    )
+        preexec_fn=_heed_signals,
+    ) as running:
+        guard = threading.Timer(60, running.kill)
+        guard.start()
+        try:
+            yield running
+        finally:
+            guard.cancel()
+            running.kill()
 
 
 def _line(stream: IO[str] | None) -> str:
@@ -51,39 +70,33 @@ def _line(stream: IO[str] | None) -> str:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_watch_ends_by_signal(number: int, code: int, api: FakeApi) -> None:
     """Ctrl-C is 130, SIGTERM 143, and neither shows a traceback."""
-    with _watch(api, "-o", "json") as watching:
+    with _running(api, "watch", "checkout-17", "-o", "json") as watching:
         assert json.loads(_line(watching.stdout))["id"] == "checkout-17"
         watching.send_signal(number)
-        _, err = watching.communicate(timeout=5)
+        _, err = watching.communicate(timeout=30)
     assert (watching.returncode, err) == (code, "")
 
 
 def test_watch_shows_each_change_and_ends_when_it_is_over(api: FakeApi) -> None:
     """A line for each change, none for silence; an API that is away does not end it."""
-    with _watch(api, "-o", "json") as watching:
+    with _running(api, "watch", "checkout-17", "-o", "json") as watching:
         assert json.loads(_line(watching.stdout))["status"] == "fixing"
         api.next_answer = (503, {"detail": "Temporal is away"})
         assert "Temporal is away" in _line(watching.stderr)
         api.incidents["checkout-17"] = {**api.incidents["checkout-17"], "status": "closed"}
         assert json.loads(_line(watching.stdout))["status"] == "closed"
-        out, _ = watching.communicate(timeout=5)
+        out, _ = watching.communicate(timeout=30)
     assert (watching.returncode, out) == (0, "")
 
 
 def test_a_reader_that_goes_away(api: FakeApi) -> None:
     """`tocsin timeline … | head -1` ends in silence."""
-    with subprocess.Popen(
-        [*PROGRAM, "timeline", "checkout-17"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_environment(api),
-    ) as running:
+    with _running(api, "timeline", "checkout-17") as running:
         assert running.stdout is not None
         running.stdout.close()
         assert running.stderr is not None
         assert running.stderr.read() == ""
-        assert running.wait(5) == 0
+        assert running.wait(30) == 0
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -58,6 +58,12 @@ COMMAND_CASES: list[tuple[str, str, dict[str, object]]] = [
         "publish_update",
         {"audience": "external", "text": "t", "status": "identified", "next_update_minutes": 20},
     ),
+    (f"approve {ID} u1", "approve_update", {"update": "u1"}),
+    (
+        f"withdraw {ID} u1 --reason r",
+        "withdraw_update",
+        {"update": "u1", "reason": "r"},
+    ),
     (f"note {ID} n", "note", {"text": "n"}),
     (f"observe {ID} o", "observe", {"text": "o"}),
     (f"theory add {ID} why", "add_theory", {"text": "why"}),

@@ -73,7 +73,7 @@ async def processes(
         await durable.close()
 
 
-async def until(look: Callable[[], Any], within: float = 5.0) -> None:
+async def until(look: Callable[[], Any], within: float = 30.0) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(within):
         while not look():  # noqa: ASYNC110 - what it looks at has no event

@@ -1,0 +1,202 @@
+"""Audiences: who hears which side, how often, and what waits for a second person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.audiences import hearing, interval, owners, pinned_audiences
+from domain.errors import TransitionError, UnknownNameError
+from domain.incident import Incident
+from domain.policy.model import Policy
+from domain.updates import Audience, UpdateStatus
+from tests.domain.story import Story
+from tests.factories import a_policy, a_policy_slice, minutes
+
+SOCIAL = {
+    "hears": "external",
+    "severities": ["SEV1"],
+    "to": [{"channel": "mastodon", "to": "example"}],
+    "approval": True,
+}
+COMPANY = {"hears": "internal", "to": [{"channel": "slack", "to": "C0ALL"}], "owner": "tech_lead"}
+
+
+def policy_with(**audiences: Any) -> Policy:
+    """The small organisation with more audiences."""
+    return a_policy(audiences=audiences)
+
+
+def story_with(severity: str = "SEV1", **audiences: Any) -> Story:
+    """A confirmed incident that alice manages, under such a policy."""
+    pinned = a_policy_slice(policy=policy_with(**audiences))
+    story = Story(policy=pinned, severity=severity)
+    story.do("acknowledge", "alice")
+    return story
+
+
+def outside(incident: Incident) -> list[tuple[str, list[str] | None, bool]]:
+    return [
+        (one.text, one.audiences, one.on_status_page)
+        for one in incident.updates
+        if one.audience is Audience.EXTERNAL
+    ]
+
+
+def test_without_a_word_in_the_policy_room_page_and_subscribers_hear() -> None:
+    """Nobody has to write down that the status page hears what is said outside."""
+    pinned = pinned_audiences(a_policy(), "checkout", "default")
+    assert list(hearing(pinned, Audience.INTERNAL, "SEV1")) == ["responders"]
+    assert list(hearing(pinned, Audience.EXTERNAL, "SEV3")) == ["customers", "subscribers"]
+    assert not any(one.approval for one in pinned.values())
+
+
+def test_an_audience_hears_its_severities_and_services_only() -> None:
+    """Social networks hear of a SEV1 on checkout and of nothing else."""
+    policy = policy_with(social=SOCIAL | {"services": ["checkout"]})
+    pinned = pinned_audiences(policy, "checkout", "default")
+    assert "social" in hearing(pinned, Audience.EXTERNAL, "SEV1")
+    assert "social" not in hearing(pinned, Audience.EXTERNAL, "SEV2")
+    assert "social" not in pinned_audiences(policy, "search", "default")
+
+
+def test_a_private_process_speaks_only_to_whom_it_names() -> None:
+    """The company does not hear of a security incident; those who work on it do."""
+    policy = a_policy(
+        audiences={"company": COMPANY, "board": COMPANY},
+        processes={"security": {"audiences": ["board"], "external": "never"}},
+    )
+    inside = hearing(pinned_audiences(policy, "checkout", "security"), Audience.INTERNAL, "SEV1")
+    assert list(inside) == ["responders", "board"]
+
+
+def test_a_process_that_names_only_stakeholders_keeps_its_outside() -> None:
+    """Who hears inside says nothing about the status page: that is `external`."""
+    policy = a_policy(
+        audiences={"company": COMPANY},
+        stakeholders={"leadership": {}},
+        processes={"light": {"audiences": ["leadership"]}},
+    )
+    pinned = pinned_audiences(policy, "checkout", "light")
+    assert list(hearing(pinned, Audience.INTERNAL, "SEV1")) == ["responders"]
+    assert list(hearing(pinned, Audience.EXTERNAL, "SEV1")) == ["customers", "subscribers"]
+
+
+def test_the_shortest_interval_runs_the_clock_of_a_side() -> None:
+    """Leadership wants a word every 15 minutes: the internal clock of a SEV1 runs at 15, not at 20."""
+    policy = policy_with(company=COMPANY | {"update_every": {"SEV1": "15m"}})
+    pinned = a_policy_slice(policy=policy)
+    assert pinned.cadence("SEV1", Audience.INTERNAL) == minutes(15)
+    assert pinned.cadence("SEV1", Audience.EXTERNAL) == minutes(20)
+    assert pinned.cadence("SEV2", Audience.INTERNAL) == minutes(30)
+    level = pinned.level("SEV3")
+    assert interval(pinned.audiences, Audience.INTERNAL, "SEV3", level) is None
+    assert owners(pinned.audiences, Audience.INTERNAL, "SEV1") == ["tech_lead"]
+
+
+def test_a_text_for_some_goes_out_and_for_others_waits() -> None:
+    """The status page has it at once; the social network only after a second person's word."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "alice", audience="external", text="We look into it.")
+    assert outside(story.incident) == [("We look into it.", ["customers", "subscribers"], True)]
+    (waiting,) = story.incident.proposals
+    assert (waiting.id, waiting.audiences, waiting.by) == ("u1", ["social"], "alice")
+    story.do("approve_update", "bob", update="u1")
+    assert outside(story.incident)[1:] == [("We look into it.", ["social"], False)]
+    assert story.incident.proposals == []
+    assert story.incident.updates[-1].approved_by == "bob"
+
+
+def test_a_page_that_asks_for_approval_says_nothing_until_then() -> None:
+    """The public status stays unknown, the clock goes on, and nothing counts as published."""
+    story = story_with(customers={"approval": True}, subscribers={"approval": True})
+    story.do("publish_update", "alice", audience="external", text="We look into it.")
+    assert outside(story.incident) == []
+    assert story.incident.public_status is None
+    story.do("approve_update", "bob", update="u1")
+    assert outside(story.incident) == [("We look into it.", ["customers", "subscribers"], True)]
+    assert story.incident.public_status is UpdateStatus.INVESTIGATING
+
+
+def test_nobody_approves_their_own_text() -> None:
+    """Two people means two people."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "alice", audience="external", text="t")
+    refusal = story.refusal("approve_update", "alice", update="u1")
+    assert isinstance(refusal, TransitionError)
+    assert "somebody else" in str(refusal)
+
+
+def test_what_does_not_wait_cannot_be_approved() -> None:
+    """An id that is unknown, approved or withdrawn is named as unknown."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do("withdraw_update", "bob", update="u1", reason="wrong number")
+    for update in ("u1", "u2"):
+        refusal = story.refusal("approve_update", "bob", update=update)
+        assert isinstance(refusal, UnknownNameError)
+    assert outside(story.incident)[1:] == []
+
+
+@pytest.mark.parametrize("end", ["resolve", "cancel"])
+def test_the_end_withdraws_what_waits(end: str) -> None:
+    """A text that says we look into it does not go out after the all-clear."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do(end, "alice", **({"summary": "s"} if end == "resolve" else {"reason": "r"}))
+    assert story.incident.proposals == []
+    assert "update_withdrawn" in [entry.fact for entry in story.entries]
+
+
+def test_the_last_word_goes_to_those_who_heard_the_first() -> None:
+    """A network that was told nothing is not told that it is over; one that was is, once somebody agrees."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do("approve_update", "bob", update="u1")
+    story.do("resolve", "alice", summary="s")
+    (waiting,) = story.incident.proposals
+    assert (waiting.audiences, waiting.status) == (["social"], UpdateStatus.RESOLVED)
+    assert story.incident.public_status is UpdateStatus.RESOLVED
+    story.do("approve_update", "bob", update="u2")
+    assert story.incident.updates[-1].audiences == ["social"]
+
+
+def test_a_cancelled_incident_takes_its_words_back_at_once() -> None:
+    """Nobody can approve any more, and the page must not say for ever that we look into it."""
+    story = story_with(customers={"approval": True}, subscribers={"approval": True})
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do("approve_update", "bob", update="u1")
+    story.do("cancel", "alice", reason="false alarm")
+    assert story.incident.public_status is UpdateStatus.RESOLVED
+    assert story.incident.proposals == []
+
+
+def test_reopening_corrects_the_page() -> None:
+    """The page that said resolved says that we look into it again; the old text stays as it was."""
+    story = story_with()
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do("resolve", "alice", summary="s")
+    story.do("reopen", "alice", reason="it is back")
+    assert story.incident.public_status is UpdateStatus.INVESTIGATING
+    said = [one.status for one in story.incident.updates if one.audience is Audience.EXTERNAL]
+    assert said == ["investigating", "resolved", "investigating"]
+
+
+def test_without_anybody_to_hear_it_nothing_is_published_outside() -> None:
+    """A text that would reach nobody is refused, not lost."""
+    everybody = {"severities": ["SEV1"]}
+    story = story_with(severity="SEV3", customers=everybody, subscribers=everybody)
+    refusal = story.refusal("publish_update", "alice", audience="external", text="t")
+    assert isinstance(refusal, TransitionError)
+    assert "no audience" in str(refusal)
+
+
+def test_five_minutes_without_a_reader_are_told_once() -> None:
+    """The second reminder goes to the incident manager too, and there is no third."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "bob", audience="external", text="t")
+    story.wait(minutes(4.9))
+    assert "approval_due" not in [entry.fact for entry in story.entries]
+    story.wait(minutes(120))
+    assert [entry.fact for entry in story.entries].count("approval_due") == 1
