@@ -1,4 +1,4 @@
-"""Nine hours of a SEV1 whose communications manager is silent: who is reminded when, and what never leaves."""
+"""Nine hours of a SEV1 whose communications manager is silent: who is reminded, and what stays unsaid."""
 
 from __future__ import annotations
 
