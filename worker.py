@@ -23,16 +23,20 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from activities.announcing import Announcer
 from activities.answer_links import AnswerLinks
 from activities.assess import Assessing
+from activities.bridges import BridgeCreator
 from activities.channels import ChannelSettingsError, build_channels, read_settings
 from activities.channels.outbox import Outbox
+from activities.channels.room import RoomPosts
 from activities.crossing import LookingForCauses
 from activities.delegate import Delegating
 from activities.delivery import Postman
 from activities.desk import DeskActivities
+from activities.egress import Egress
 from activities.escalate import OperatorTelling
 from activities.fallback import DirectPager
 from activities.follow_up import FollowingUp
 from activities.heartbeat import Listening
+from activities.keeping_published import KeepPublished, Publication
 from activities.looking_up import RecordsLookUp
 from activities.maintenance import MaintenanceLookUp
 from activities.open_comms import Opening
@@ -46,13 +50,17 @@ from activities.record import HOLD_SECONDS, Recording
 from activities.remind import Reminding
 from activities.reports import Reporting
 from activities.resolve import Resolving
+from activities.rooms import KeepingRooms
 from activities.roster import RosterActivities
 from activities.storm import StormWatch
+from activities.subscribing import Subscribing
+from domain.addresses import Allowed
 from domain.errors import PolicyError
 from records.database import open_database
 from records.policy_store import PolicyStore
 from records.reads import RecordsReader
 from records.reporters import Reporters
+from records.status_page import StatusPageReader
 from records.writes import RecordsWriter
 from starter.access.actor_keys import read_actor_keys
 from starter.event_loop import with_room
@@ -69,16 +77,11 @@ from starter.settings import (
     Settings,
     SettingsError,
     load_settings,
-    refuse_unknown_settings,
     with_files,
 )
-from starter.temporal_setup import (
-    connect_and_prepare,
-    start_desks,
-    start_monitors,
-    start_roster,
-    tell_of_new_policy,
-)
+from starter.subscriber_links import SubscriberLinks
+from starter.temporal_setup import connect_and_prepare, start_what_stands
+from starter.unknown_settings import refuse_unknown_settings
 from starter.worker_process import calm_the_collector, say_ready
 from templates.renderer import Renderer
 from workflows.contract import PAGE_QUEUE, STORM_QUEUE, TASK_QUEUE
@@ -90,6 +93,7 @@ from workflows.report import ReportWorkflow
 from workflows.roster import Roster
 from workflows.service_desk import ServiceDesk
 from workflows.storm import StormWatcher
+from workflows.subscription import SubscriptionWorkflow
 
 WORKFLOWS: tuple[type, ...] = (
     ServiceDesk,
@@ -100,6 +104,7 @@ WORKFLOWS: tuple[type, ...] = (
     PersonPages,
     ReportWorkflow,
     StormWatcher,
+    SubscriptionWorkflow,
 )
 GRACE = timedelta(seconds=5)
 """For what runs when the worker is told to stop; a page attempt that is cut comes again under its key."""
@@ -127,7 +132,9 @@ class Activities:
     main: Sequence[Callable[..., Any]]
     pages: Sequence[Callable[..., Any]]
     storms: Sequence[Callable[..., Any]] = ()
-    postmen: Sequence[Postman] = ()
+    postmen: Sequence[Postman | Subscribing] = ()
+    keeper: KeepPublished | None = None
+    """Keeps the page published, for as long as a worker runs."""
 
     async def aclose(self) -> None:
         """Close what the channels keep open: their connections to the vendors."""
@@ -154,21 +161,32 @@ def build_activities(
     """
     data = settings.data_dir
     policy = PolicyStore(data)
-    renderer = Renderer()
+    renderer = Renderer(own_folder=settings.templates)
     outbox = Outbox(data / "outbox")
-    postman = Postman(settings.delivery.value, build_channels(environment), outbox, clock)
+    room = RoomPosts.from_environment(environment)
+    channels = {**build_channels(environment), room.name: room}
+    postman = Postman(settings.delivery.value, channels, outbox, clock)
     # Pages have channels and threads of their own: a mail to hundreds must not stand in their way.
     pager = Postman(settings.delivery.value, build_channels(environment), outbox, clock)
-    announcer = Announcer(policy, renderer, postman, clock)
     # Readers give up after a second: what they look up is never worth a page's time.
     reader = RecordsReader(open_database(settings.records_url(), limit_seconds=1.0))
     writer = RecordsWriter(open_database(settings.records_url()))
     look_up = RecordsLookUp(reader)
     links = LinkSigner(data / LINK_SECRET_FILE)
+    subscribing = Subscribing.build(
+        (policy, renderer, outbox, clock),
+        settings.delivery.value,
+        build_channels(environment),
+        Egress(Allowed(settings.egress_allow), proxy=settings.egress_proxy),
+        open_database(settings.records_url()),
+        SubscriberLinks(links, settings.own_url()),
+    )
+    shared, url = (policy, renderer, postman, clock), settings.public_url
+    pages = StatusPageReader(open_database(settings.records_url(), limit_seconds=5.0))
+    site = Publication.build(shared, client, pages, data, environment, url)
+    announcer = Announcer(policy, renderer, postman, clock, subscribing.telling, site.publisher)
 
-    def link_for(incident_id: str) -> str:
-        return links.url_for(settings.own_url(), incident_id)
-
+    link_for = partial(links.url_for, settings.own_url())
     answers = AnswerSigner(data / ANSWER_SECRET_FILE)
     try:
         answers.load()
@@ -181,6 +199,8 @@ def build_activities(
     answer_for = AnswerLinks(sign_answer, settings.own_url(), settings.public_url)
     resolving = PageResolving(policy, look_up, renderer, pager, clock)
     sending = PageSending(policy, pager, clock, answer_for)
+    bridges = BridgeCreator(settings.egress_allow, settings.egress_proxy)
+    outside = (room.chats, bridges) if settings.delivery.value == "live" else ()
     following = FollowingUp(policy, renderer, announcer, clock)
     actor_keys = partial(read_actor_keys, data)
     pinning = Pinning(policy, look_up, outbox, link_for, actor_keys)
@@ -199,50 +219,40 @@ def build_activities(
         main=[
             resolving.resolve_page,
             Raising(client, pinning, resolving, windows, causes, storms).start_incident,
-            causes.check_cause,
-            causes.tell_cause,
-            causes.tell_dependents,
+            *(causes.check_cause, causes.tell_cause, causes.tell_dependents),
             storms.settle_storm,
             windows.maintenance_windows,
-            listening.look_up_monitor,
-            listening.timer_fired_at,
-            pinning.pin_policy,
-            pinning.number_floor,
-            Opening(policy, renderer).open_comms,
+            *(listening.look_up_monitor, listening.timer_fired_at),
+            *(pinning.pin_policy, pinning.number_floor),
+            Opening(policy, renderer, *outside).open_comms,
+            KeepingRooms(policy, renderer, room.chats).keep_room,
             Assessing(look_up).assess,
-            following.compose_update,
-            following.publish_update,
+            *(following.compose_update, following.publish_update),
             Delegating(announcer).delegate,
             Reminding(announcer).remind,
             Resolving(announcer).send_final,
             OperatorTelling(announcer).tell_operator,
             PagedTelling(announcer).tell_paged,
-            ranking.review_rank,
-            ranking.send_rank_notice,
+            *(ranking.review_rank, ranking.send_rank_notice),
             Recording(writer, recording_hold_seconds).record,
             roster.judge_roster,
             roster.read_roster,
             roster.write_roster,
             roster.refresh_calendars,
-            desk.signal_desk,
-            desk.hand_alerts,
-            reporting.ending_of,
-            reporting.tell_reporter,
-            reporting.tell_of_report,
-            postmortem.draft_postmortem,
-            postmortem.export_postmortem,
-            postmortem.tell_owner,
+            *(desk.signal_desk, desk.hand_alerts),
+            *(reporting.ending_of, reporting.tell_reporter, reporting.tell_of_report),
+            *(subscribing.invite, subscribing.forget_unconfirmed),
+            *(postmortem.draft_postmortem, postmortem.export_postmortem, postmortem.tell_owner),
         ],
         pages=[
             sending.send_page,
             bundling.send_bundle,
-            handing.hand_to_person,
-            handing.withdraw_pages,
-            handing.tell_outcomes,
+            *(handing.hand_to_person, handing.withdraw_pages, handing.tell_outcomes),
             resolving.resolve_test_page,
         ],
         storms=[storms.raise_storm],
-        postmen=(postman, pager),
+        postmen=(postman, pager, subscribing),
+        keeper=site.keeper,
     )
 
 
@@ -327,12 +337,11 @@ async def _run(settings: Settings, environment: dict[str, str], queue: str) -> N
         for worker in build_workers(client, activities, queue):
             await stack.enter_async_context(worker)
         if queue in ("all", "main"):
-            version, policy = PolicyStore(settings.data_dir).current()
-            await start_desks(client, policy)
-            await start_roster(client)
-            await start_monitors(client, policy)
-            told = settings.data_dir / "run" / "policy.told"
-            await tell_of_new_policy(client, version, policy, told)
+            data = settings.data_dir
+            await start_what_stands(client, *PolicyStore(data).current(), data)
+            if activities.keeper is not None:
+                keeping = asyncio.create_task(activities.keeper.run())
+                stack.callback(keeping.cancel)
         calm_the_collector()
         say_ready(settings.data_dir)
         log.info("worker is ready", queue=queue, delivery=settings.delivery.value)
@@ -376,7 +385,7 @@ def page_directly() -> int:
     policies = PolicyStore(settings.data_dir)
     outbox = Outbox(settings.data_dir / "outbox")
     postman = Postman(settings.delivery.value, build_channels(environment), outbox, _now)
-    pager = DirectPager(policies, Renderer(), postman, _now)
+    pager = DirectPager(policies, Renderer(own_folder=settings.templates), postman, _now)
     print(asyncio.run(with_room(pager.answer(sys.stdin.read()))), file=answers, flush=True)
     return 0
 

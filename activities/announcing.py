@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -19,8 +19,10 @@ from activities.wording import announcement_text
 from domain.errors import DeliveryReason
 from domain.messages import Announce, Announced, Announcement, Delivery, DeliveryState, Purpose
 from domain.policy.audiences import Place
+from domain.policy.model import Policy
 from domain.policy.person import Contact
 from domain.spoken_update import SpokenUpdate
+from domain.status_page.states import component_status, impact_of
 from domain.updates import Audience
 from templates.renderer import Rendered, Renderer
 
@@ -47,6 +49,30 @@ class SubscriberTelling(Protocol):
         ...
 
 
+class SitePublishing(Protocol):
+    """Writes the public page anew where it stands as static files."""
+
+    async def publish(self, view: View, key: str, settled: Collection[str]) -> list[Delivery]:
+        """One attempt at every place that has it not yet, each with an outcome of its own."""
+        ...
+
+
+class Outside(NamedTuple):
+    """How those outside know an incident's service: fields of a `SpokenUpdate`."""
+
+    url: str | None = None
+    component: str | None = None
+    component_status: str = ""
+
+
+def outside_of(policy: Policy, incident: View) -> Outside:
+    """As the policy says now."""
+    page = policy.status_page
+    impact = impact_of(policy, str(incident.get("severity") or ""))
+    component = page.statuspage_components.get(str(incident.get("service")))
+    return Outside(page.url, component, component_status(impact).value)
+
+
 class Words:
     """The words of one announcement, written once for each frame that its audiences have."""
 
@@ -56,13 +82,12 @@ class Words:
         incident: View,
         organisation: str,
         announcement: Announcement,
-        status_page: str | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._renderer, self._incident = renderer, incident
         self._organisation, self._announcement = organisation, announcement
         self._written: dict[str, Rendered] = {}
-        self.status_page = status_page
-        """Where the outside reads on."""
+        self.outside = outside or Outside()
         self.faults: list[str] = []
 
     def framed(self, frame: str | None) -> Rendered:
@@ -102,30 +127,40 @@ class Announcer:
         postman: Postman,
         clock: Callable[[], datetime],
         subscribers: SubscriberTelling | None = None,
+        site: SitePublishing | None = None,
     ) -> None:
         self._policy, self._renderer = policy, renderer
-        self._subscribers = subscribers
+        self._subscribers, self._site = subscribers, site
         self._postman, self._clock = postman, clock
 
     async def announce(self, request: Announce) -> Announced:
         """One attempt: everybody who has no settled message yet."""
-        found, organisation, page = self._look_up(request)
+        found, organisation, outside = self._look_up(request)
         announcement = request.announcement
-        words = Words(self._renderer, request.incident, organisation, announcement, page)
+        words = Words(self._renderer, request.incident, organisation, announcement, outside)
         settled = set(announcement.settled)
+        found.keep(announcement.only)
         many = found.reached.pop(Place.SUBSCRIBERS, None)
         wanted = {
             recipient: contact
             for recipient, contact in found.reached.items()
             if self._key(request, recipient, contact.channel) not in settled
         }
+        if wanted or many:
+            # A template of the organisation's own may take its time, and nothing else here waits for it.
+            for frame in dict.fromkeys((None, *found.frames.values())):
+                await asyncio.to_thread(words.framed, frame)
         if "operator" in wanted:
             subject = words.framed(None).subject
             log.error("operator told", incident=request.incident.get("id"), text=subject)
         batch = Batch(request, words, found.frames, self._spoken(request, words))
         subscribers = self._tell_subscribers(batch, settled) if many else _nobody()
-        deliveries, told = await asyncio.gather(self._deliver_all(batch, wanted), subscribers)
-        deliveries += told
+        is_public = Place.STATUS_PAGE in found.reached
+        site = self._publish_site(request, settled) if is_public else _nobody()
+        deliveries, told, placed = await asyncio.gather(
+            self._deliver_all(batch, wanted), subscribers, site
+        )
+        deliveries += [*told, *placed]
         no_policy = bool(found.unreached) and not organisation
         deliveries += [
             self._undelivered(
@@ -136,6 +171,12 @@ class Announcer:
         ]
         return Announced(deliveries=deliveries, notes=[*found.notes, *words.faults])
 
+    async def _publish_site(self, request: Announce, settled: set[str]) -> list[Delivery]:
+        """The page itself, beside its note in the outbox."""
+        if self._site is None or request.announcement.purpose is not Purpose.EXTERNAL_UPDATE:
+            return []
+        return await self._site.publish(request.incident, request.announcement.key, settled)
+
     async def _tell_subscribers(self, batch: Batch, settled: set[str]) -> list[Delivery]:
         """Everybody who subscribed, as one delivery: it goes on where the last attempt stopped."""
         key = self._key(batch.request, Place.SUBSCRIBERS, Place.SUBSCRIBERS)
@@ -144,18 +185,19 @@ class Announcer:
         told = await self._subscribers.tell(batch.spoken, key, BUDGET_SECONDS)
         return [told] if told is not None else []
 
-    def _look_up(self, request: Announce) -> tuple[Addressees, str, str | None]:
-        """Who it goes to, the organisation's name, and where its status page is."""
+    def _look_up(self, request: Announce) -> tuple[Addressees, str, Outside]:
+        """Who it goes to, the organisation's name, and how the outside knows the incident."""
         try:
             _, policy = self._policy.current()
         except Exception as error:
             # Whatever keeps the policy from being read, the status page and the operator are reached.
             log.exception("policy unreadable")
             detail = f"the policy cannot be read: {why(error)}"
-            return without_policy(request.announcement, detail), "", None
+            return without_policy(request.announcement, detail), "", Outside()
         at = request.at or self._clock()
         found = addressees(request.announcement, request.incident, policy, self._postman, at)
-        return found, policy.organisation.name or "Tocsin", policy.status_page.url
+        outside = outside_of(policy, request.incident)
+        return found, policy.organisation.name or "Tocsin", outside
 
     async def _deliver_all(self, batch: Batch, wanted: dict[str, Contact]) -> list[Delivery]:
         started = time.monotonic()
@@ -227,7 +269,7 @@ class Announcer:
             at=said["at"],
             started_at=min(earlier, default=said["at"]),
             next_update_at=said["next_update_at"],
-            url=words.status_page if side is Audience.EXTERNAL else None,
+            **(words.outside._asdict() if side is Audience.EXTERNAL else {}),
         )
 
     def _undelivered(

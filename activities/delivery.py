@@ -1,7 +1,8 @@
 """The one place through which every message leaves: noted, sent, noted again.
 
 A page that may have gone out goes again: a duplicate beats a miss. A public update that may have
-gone out does not: a miss beats a duplicate in public.
+gone out does not: a miss beats a duplicate in public. There it is read back first; where nobody can read
+it back it is held, until a person has looked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple, TypeVar
 import structlog
 
 from activities.channels import ALIASES
-from activities.channels.base import AnswerLostError, Capabilities, Channel, Outgoing
+from activities.channels.base import AnswerLostError, Capabilities, Channel, Outgoing, ReadsBack
 from activities.channels.outbox import FILE_ONLY, Outbox
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Delivery, DeliveryState
@@ -27,6 +28,8 @@ NOTE_SECONDS = 1.0
 """For one file: a disk that hangs must not hold up a page."""
 FILE_SECONDS = 8.0
 """For a file that is the message itself: it is patient, for there is no other way out."""
+READING_SHARE = 0.6
+"""Of the deadline, for reading back; the rest is for sending where nothing was found."""
 _THREADS = 8
 
 Mode = Literal["outbox", "live"]
@@ -151,8 +154,11 @@ class Postman:
             notes.append(self._unnoted(message, error))
         if noted is DeliveryState.SENT:
             return self._outcome(message, DeliveryState.SENT, "sent by an earlier attempt")
-        if not message.may_repeat and noted in (DeliveryState.SENDING, DeliveryState.UNCERTAIN):
-            return await self._uncertain(message)
+        if not message.may_repeat:
+            if noted is DeliveryState.HELD:
+                return self._outcome(message, DeliveryState.HELD, "held by an earlier attempt")
+            if noted in (DeliveryState.SENDING, DeliveryState.UNCERTAIN):
+                return await self._read_back(message)
         if self.mode == "outbox" or message.channel in FILE_ONLY:
             return await self._as_file(message)
         return None
@@ -189,12 +195,46 @@ class Postman:
             )
         return self._outcome(message, DeliveryState.SENT)
 
-    async def _uncertain(self, message: Outgoing) -> Delivery:
-        detail = (
-            "an earlier attempt ended without an answer; not repeated, for the public may have it"
-        )
-        await self._note_outcome(message, DeliveryState.UNCERTAIN, [detail])
-        return self._outcome(message, DeliveryState.UNCERTAIN, detail, DeliveryReason.TIMED_OUT)
+    async def _read_back(self, message: Outgoing) -> Delivery | None:
+        """An earlier attempt ended without an answer: look whether the public has it.
+
+        Returns:
+            None where it is certain that it has not: then it is sent.
+        """
+        began = "an earlier attempt ended without an answer"
+        channel = self._of_name(message.channel)
+        if not isinstance(channel, ReadsBack):
+            return await self._hold(
+                message, f"{began}, and {message.channel} cannot be asked what it has"
+            )
+        try:
+            async with asyncio.timeout(self._deadline_seconds * READING_SHARE):
+                found = await channel.find(message)
+        except DeliveryError as error:
+            if error.reason is DeliveryReason.RATE_LIMITED:  # it will tell, only not now
+                return self._outcome(
+                    message, DeliveryState.UNCERTAIN, error.detail, error.reason, True,
+                    error.retry_after_seconds,
+                )  # fmt: skip
+            return await self._hold(message, f"{began}; reading back: {error.detail}", error.reason)
+        except TimeoutError:
+            return await self._hold(message, f"{began}, and reading back took too long")
+        except Exception as error:
+            log.exception("reading back failed", channel=message.channel, key=message.key)
+            return await self._hold(message, f"{began}; reading back: {type(error).__name__}")
+        if found is None:
+            return None
+        notes = ["read back: it is out", *([found.detail] if found.detail else [])]
+        await self._note_outcome(message, DeliveryState.SENT, notes)
+        return self._outcome(message, DeliveryState.SENT, "; ".join(notes))
+
+    async def _hold(
+        self, message: Outgoing, detail: str, reason: DeliveryReason = DeliveryReason.TIMED_OUT
+    ) -> Delivery:
+        """Nobody knows whether the public has it: a person looks, and nothing is sent until then."""
+        notes = [_without_address(detail, message)]
+        await self._note_outcome(message, DeliveryState.HELD, notes)
+        return self._outcome(message, DeliveryState.HELD, "; ".join(notes), reason)
 
     async def _failed(
         self,
@@ -206,6 +246,8 @@ class Postman:
         if begun is not None:
             await begun  # the outcome is noted last
         is_lost = isinstance(error, AnswerLostError)
+        if is_lost and not message.may_repeat and not self._reads_back(message):
+            return await self._hold(message, "; ".join([error.detail, *notes]), error.reason)
         state = DeliveryState.UNCERTAIN if is_lost else DeliveryState.FAILED
         notes = [_without_address(error.detail, message), *notes]
         await self._note_outcome(message, state, notes)
@@ -214,7 +256,7 @@ class Postman:
             state,
             "; ".join(notes),
             error.reason,
-            retryable=error.retryable and (message.may_repeat or not is_lost),
+            retryable=error.retryable,
             retry_after_seconds=error.retry_after_seconds,
         )
 
@@ -243,6 +285,9 @@ class Postman:
 
     def _of_name(self, name: str) -> Channel | None:
         return self._channels.get(ALIASES.get(name, name))
+
+    def _reads_back(self, message: Outgoing) -> bool:
+        return isinstance(self._of_name(message.channel), ReadsBack)
 
     def _is_paid(self, name: str) -> bool:
         channel = self._of_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -46,8 +47,9 @@ class FollowingUp:
             log.exception("policy unreadable")
             faults.append(f"the next update is not announced: {why(error)}")
         name = f"{request.audience}_{request.variant}"
-        text, broken = update_text(
-            self._renderer, request.incident, organisation, name, next_update_at
+        # In a thread: a template of the organisation's own may take its time.
+        text, broken = await asyncio.to_thread(
+            update_text, self._renderer, request.incident, organisation, name, next_update_at
         )
         return Composed(text=text, faults=[*faults, *broken])
 

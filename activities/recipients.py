@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from activities.delivery import Postman
+from domain.audiences import groups_told
 from domain.messages import Announcement
 from domain.on_call import resolve_targets
 from domain.policy.audiences import Place
@@ -31,6 +32,12 @@ class Addressees:
     notes: list[str] = field(default_factory=list)
     frames: dict[str, str] = field(default_factory=dict)
     """Folder of the text's frame, by recipient; who stands in none gets the announcement's own."""
+
+    def keep(self, only: list[str]) -> None:
+        """Leave out everybody else; an empty list leaves out nobody."""
+        if only:
+            self.reached = {name: one for name, one in self.reached.items() if name in only}
+            self.unreached = {name: why for name, why in self.unreached.items() if name in only}
 
     def knows(self, contact: Contact) -> bool:
         """Whether the address is written to already."""
@@ -108,7 +115,7 @@ def _add_person(found: Addressees, person: str, policy: Policy, postman: Postman
 def _add_stakeholders(found: Addressees, incident: View, policy: Policy, postman: Postman) -> None:
     before = len(found.reached)
     known = {(contact.channel, contact.to) for contact in found.reached.values()}
-    for key, contacts in _groups(incident, policy):
+    for key, contacts in groups_told(policy, incident):
         usable = postman.usable_contacts(f"stakeholders {key}", contacts, pages=False)
         found.notes += usable.skipped
         for index, contact in usable.contacts:
@@ -152,13 +159,3 @@ def _add_audience(
 
 def _place(place: Place) -> Contact:
     return Contact(channel=place.value, to=place.value.replace("_", " "))
-
-
-def _groups(incident: View, policy: Policy) -> Iterator[tuple[str, list[Contact]]]:
-    """The groups that hear of this incident: by severity, service, and the process of its type."""
-    audiences = policy.process(str(incident.get("type") or "default")).audiences
-    for key, group in policy.stakeholders.items():
-        is_wanted = audiences is None or key in audiences
-        has_service = group.services is None or incident.get("service") in group.services
-        if is_wanted and has_service and incident.get("severity") in group.severities:
-            yield key, group.to

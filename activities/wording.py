@@ -10,10 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.bundling import HandedPage
+from domain.checklist import checklist
 from domain.messages import Announcement, PageText, Purpose
 from domain.priority import OpenIncident, Rank, rank_among
+from domain.updates import Audience
 from templates.filters import line, plain, short, when
-from templates.renderer import Rendered, Renderer, TemplateFaultError
+from templates.renderer import (
+    Rendered,
+    Renderer,
+    TemplateFaultError,
+    for_the_outside,
+    overridable,
+)
 
 View = Mapping[str, Any]
 _SUBJECT_CHARS = 160
@@ -21,6 +29,8 @@ _LISTED = 50
 """Incidents that a message lists; the others are counted."""
 _WORDS = ("what", "text", "briefing")
 _LISTS = ("duties", "questions")
+_WITH_CHECKLIST = ("update_due", "draft", "approve")
+"""Reminders of a text that somebody has to write or read."""
 
 
 def page_text(
@@ -40,11 +50,27 @@ def page_text(
         "reason": reason,
         "late": late,
     }
+    done, faults = rendered(renderer, "page", context)
+    if done is None:
+        return built_in_page(incident, rank, reason, late), faults
+    return PageText(subject=done.subject, text=done.text, html=done.html), faults
+
+
+def rendered(
+    renderer: Renderer, folder: str, context: Mapping[str, Any]
+) -> tuple[Rendered | None, list[str]]:
+    """A message from its templates, from ours where an organisation's own fail; None where both do."""
     try:
-        done = renderer.render("page", context)
+        return renderer.render(folder, context), []
     except TemplateFaultError as error:
-        return built_in_page(incident, rank, reason, late), [f"{error}; sent as plain text"]
-    return PageText(subject=done.subject, text=done.text, html=done.html), []
+        ours = renderer.built_in()
+        if ours is renderer:
+            return None, [f"{error}; sent as plain text"]
+        first = str(error)
+    try:
+        return ours.render(folder, context), [f"{first}; sent with the built-in text"]
+    except TemplateFaultError:
+        return None, [f"{first}; sent as plain text"]
 
 
 def built_in_page(incident: View, rank: Rank | None, reason: str, late: bool) -> PageText:
@@ -92,14 +118,12 @@ def bundle_text(
         "late": any(page.late for page in listed),
         "incidents": [_listed(page, standing) for page in listed[:_LISTED]],
     }
-    try:
-        done = renderer.render("page_bundle", context)
-        if is_short:
-            text = renderer.render_file("page_bundle/short.txt.j2", context)
-            done = done.model_copy(update={"text": text, "html": None})
-    except TemplateFaultError as error:
-        return built_in_bundle(context), [f"{error}; sent as plain text"]
-    return PageText(subject=done.subject, text=done.text, html=done.html), []
+    done, faults = rendered(renderer, "page_bundle", context)
+    if done is None:
+        return built_in_bundle(context), faults
+    if is_short and done.short:
+        done = done.model_copy(update={"text": done.short, "html": None})
+    return PageText(subject=done.subject, text=done.text, html=done.html), faults
 
 
 def _listed(handed: HandedPage, standing: Sequence[OpenIncident]) -> dict[str, Any]:
@@ -139,13 +163,35 @@ def announcement_text(
     context = {
         **({"variant": variant} if variant else {}),
         **announcement.context,
+        **_beside_a_draft(incident, announcement),
         "incident": incident,
         "organisation": organisation,
     }
+    if announcement.purpose is Purpose.EXTERNAL_UPDATE:
+        context = for_the_outside(context)
+    done, faults = rendered(renderer, folder, context)
+    if done is None and folder not in overridable():
+        done, more = rendered(renderer, _usual_frame(announcement.purpose, folder), context)
+        faults += more
+    return done or built_in_announcement(incident, announcement), faults
+
+
+def _usual_frame(purpose: Purpose, folder: str) -> str:
+    """What an audience hears in while the frame of its own is not there, or is broken."""
+    return purpose.value if purpose.value in overridable() else folder
+
+
+def _beside_a_draft(incident: View, announcement: Announcement) -> dict[str, Any]:
+    """The checklist for whoever has to write or read an update."""
+    said = announcement.context
+    if announcement.template != "reminder" or said.get("topic") not in _WITH_CHECKLIST:
+        return {}
     try:
-        return renderer.render(folder, context), []
-    except TemplateFaultError as error:
-        return built_in_announcement(incident, announcement), [f"{error}; sent as plain text"]
+        side = Audience(str(said.get("audience") or ""))
+    except ValueError:
+        return {}
+    items = checklist(incident, str(said.get("text") or ""), side)
+    return {"checklist": [item.model_dump() for item in items]}
 
 
 def built_in_announcement(incident: View, announcement: Announcement) -> Rendered:
@@ -179,10 +225,15 @@ def update_text(
         "organisation": organisation,
         "next_update_at": next_update_at,
     }
-    try:
-        return renderer.render_file(f"update_text/{name}.txt.j2", context).strip(), []
-    except TemplateFaultError as error:
-        return built_in_update(incident, name, next_update_at), [f"{error}; built-in text used"]
+    if name.startswith(Audience.EXTERNAL):
+        context = for_the_outside(context)
+    faults: list[str] = []
+    for one in dict.fromkeys((renderer, renderer.built_in())):
+        try:
+            return one.render_file(f"update_text/{name}.txt.j2", context).strip(), faults
+        except TemplateFaultError as error:
+            faults = faults or [f"{error}; built-in text used"]
+    return built_in_update(incident, name, next_update_at), faults
 
 
 def built_in_update(incident: View, name: str, next_update_at: str | None) -> str:
@@ -190,7 +241,10 @@ def built_in_update(incident: View, name: str, next_update_at: str | None) -> st
     product = _service(incident)
     following = f" Next update at {when(next_update_at)}." if next_update_at else ""
     if name == "external_initial":
-        return f"We know of a problem with {product} and look into it urgently.{following}"
+        return (
+            f"We know of a problem with {product} and look into it urgently. "
+            f"Its cause, and how many are affected, is not known yet.{following}"
+        )
     if name == "external_reopened":
         return f"The problem with {product} is back, and we look into it urgently.{following}"
     if name == "external_final":

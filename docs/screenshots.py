@@ -17,9 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from threading import Thread
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import httpx2
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
@@ -194,15 +196,22 @@ def resolved_one(running: Running) -> None:
 
 
 class Camera:
-    """A browser with the columns chosen, UTC and a light theme."""
+    """A browser with the columns chosen and UTC."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
     @contextmanager
-    def at(self, url: str, size: ViewportSize, *, dense: bool = False) -> Iterator[Page]:
+    def at(
+        self,
+        url: str,
+        size: ViewportSize,
+        *,
+        dense: bool = False,
+        theme: Literal["light", "dark"] = "light",
+    ) -> Iterator[Page]:
         context = self._browser.new_context(
-            viewport=size, device_scale_factor=2 if dense else 1, color_scheme="light"
+            viewport=size, device_scale_factor=2 if dense else 1, color_scheme=theme
         )
         stored = {
             COLUMNS_KEY: json.dumps({"default": [{"label": name} for name in COLUMNS]}),
@@ -277,13 +286,62 @@ def take(running: Running, incident: str, browser: Browser) -> None:
         keep(page, "incident-phone")
     with camera.at(link, ViewportSize(width=1280, height=900)) as page:
         keep(page, "incident-desktop")
-    with camera.at(f"{running.api_url}/status", ViewportSize(width=1280, height=640)) as page:
-        keep(page, "status-page")
     with camera.at(f"{running.api_url}/report", PHONE) as page:
         keep(page, "report-phone")
+    with camera.at(f"{running.api_url}/status/subscribe", PHONE) as page:
+        keep(page, "subscribe-phone")
+
+
+def take_status(running: Running, browser: Browser) -> None:
+    """The public page on a desk and a phone, light and dark, and the widget on somebody else's site."""
+    camera = Camera(browser)
+    url = f"{running.api_url}/status"
+    themes: dict[Literal["light", "dark"], str] = {"light": "", "dark": "-dark"}
+    for theme, suffix in themes.items():
+        with camera.at(url, ViewportSize(width=1280, height=900), theme=theme) as page:
+            keep(page, f"status-page{suffix}", full=True)
+        with camera.at(url, PHONE, dense=True, theme=theme) as page:
+            keep(page, f"status-phone{suffix}")
+        with (
+            a_shop(f"{url}/widget.js") as shop,
+            camera.at(shop, ViewportSize(width=640, height=300), dense=True, theme=theme) as page,
+        ):
+            page.locator("tocsin-status .box").wait_for()
+            keep(page, f"status-widget{suffix}")
+
+
+@contextmanager
+def a_shop(widget: str) -> Iterator[str]:
+    """A site of somebody else's that has the widget's one line; its address."""
+    html = f"""<!doctype html><html lang="en"><title>Shop</title>
+<meta name="color-scheme" content="light dark">
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; margin: 28px; max-width: 560px }}</style>
+<h1>Shop</h1><p>Everything for the garden. Orders before noon leave on the same day.</p>
+<script src="{widget}" async></script></html>"""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing of it is worth a line."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def main() -> None:
+    """All of them, or with `status` only those of the status page."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise SystemExit("error: no chromium here (on Debian: apt-get install chromium)")
@@ -292,7 +350,9 @@ def main() -> None:
         with sync_playwright() as driver:
             arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
             browser = driver.chromium.launch(executable_path=chromium, args=arguments)
-            take(running, incident, browser)
+            take_status(running, browser)
+            if "status" not in sys.argv[1:]:
+                take(running, incident, browser)
             browser.close()
 
 

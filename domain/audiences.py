@@ -5,14 +5,16 @@ No address is in here. Which contacts stand behind an audience is looked up when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from pydantic import BaseModel
 
 from domain.durations import Duration
 from domain.policy.audiences import Place
 from domain.policy.model import Policy, SeverityLevel
+from domain.policy.person import Contact
 from domain.updates import Audience
 
 WORKING_ON_IT = "responders"
@@ -70,6 +72,20 @@ def hearing(audiences: Pinned, side: Audience, severity: str) -> dict[str, Pinne
         for name, one in audiences.items()
         if one.hears is side and (one.severities is None or severity in one.severities)
     }
+
+
+def groups_told(policy: Policy, view: Mapping[str, Any]) -> Iterator[tuple[str, list[Contact]]]:
+    """The groups of stakeholders that hear of an incident: by severity, service, and its process.
+
+    Args:
+        view: the incident's view.
+    """
+    named = policy.process(str(view.get("type") or "default")).audiences
+    for key, group in policy.stakeholders.items():
+        is_wanted = named is None or key in named
+        has_service = group.services is None or view.get("service") in group.services
+        if is_wanted and has_service and view.get("severity") in group.severities:
+            yield key, group.to
 
 
 def interval(

@@ -14,6 +14,7 @@ from domain.alert import AlertBatch, AlertState, AlertStatus
 from domain.assessment import Assessment
 from domain.escalation import PageRun
 from domain.hand_overs import HandOvers
+from domain.held import HeldMessage
 from domain.likely_cause import LikelyCause
 from domain.maintenance import Window
 from domain.paged import AwaitedReceipt, DeliveryReceipt
@@ -22,6 +23,7 @@ from domain.policy.slice import PolicySlice
 from domain.priority import Rank
 from domain.proposals import Proposal
 from domain.roles import INCIDENT_MANAGER
+from domain.rooms import RoomState
 from domain.storm import StormIncident
 from domain.timeline import SYSTEM, Entry
 from domain.updates import Audience, Update, UpdateClock, UpdateStatus
@@ -99,6 +101,11 @@ class Communications(BaseModel):
     document: str | None = None
     status_page: bool = False
     opened_at: datetime | None = None
+    room_ref: str | None = None
+    """The room's id at the chat's vendor; None where it is only named."""
+    room_url: str | None = None
+    room_trouble: str | None = None
+    """Why the room cannot be used right now."""
 
 
 class Incident(Aggregate):
@@ -153,11 +160,15 @@ class Incident(Aggregate):
     proposals: list[Proposal] = []
     """Updates that wait for a second person."""
     proposed: int = 0
+    held: list[HeldMessage] = []
+    """Messages for the public that may have gone out: each waits for a person's verdict."""
     updates: list[Update] = []
     theories: list[Theory] = []
     experiments: list[Experiment] = []
     links: list[Link] = []
     communications: Communications = Communications()
+    room: RoomState | None = None
+    """Its chat room, where Tocsin makes one."""
     rank: Rank | None = None
     pages: list[PageRun] = []
     reached: list[str] = []
@@ -336,6 +347,7 @@ class Incident(Aggregate):
                 for audience in Audience
             },
             "public_status": self.public_status,
+            "held": [one.shown() for one in self.held],
             "firing_count": len(self.firing()),
             "service_name": self.policy.service_name,
             "policy_version": self.policy.version,

@@ -33,6 +33,7 @@ class AddMaintenance(BaseModel):
     end: Instant | None = Field(None, alias="to", description="Either this or `minutes`")
     minutes: int | None = Field(None, ge=1, le=int(LONGEST.total_seconds() // 60))
     reason: ShortText
+    public_text: str = Field("", max_length=2000, description="What the status page says of it")
 
 
 class RemoveMaintenance(BaseModel):
@@ -137,7 +138,12 @@ class MadeWindows(BaseModel):
             raise CommandError(ADD, [Problem(where="", detail=detail)])
         self.count += 1
         window = Window(
-            id=f"m{self.count}", start=start, end=end, reason=request.add.reason, by=request.actor
+            id=f"m{self.count}",
+            start=start,
+            end=end,
+            reason=request.add.reason,
+            by=request.actor,
+            public_text=request.add.public_text,
         )
         self.windows.append(window)
         return window

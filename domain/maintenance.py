@@ -30,6 +30,8 @@ class Window(BaseModel):
     by: str = ""
     """Who made it at run time."""
     source: Source = "api"
+    public_text: str = ""
+    """What the status page says of it; empty: only that there is maintenance."""
 
     def covers(self, at: datetime) -> bool:
         return self.start <= at < self.end
@@ -53,6 +55,7 @@ def windows_of(policy: Policy, service: str) -> list[Window]:
                 end=instant_of(window.end, zone),
                 reason=window.reason,
                 source="policy",
+                public_text=window.public_text,
             )
         )
     return found

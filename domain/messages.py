@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     POSTMORTEM = "postmortem"
     REPORT = "report"
     """About a report of a customer or colleague: to whoever reported, or to those who should look at it."""
+    SUBSCRIPTION = "subscription"
+    """Asks whoever subscribed on the status page whether it was them."""
     OPERATOR = "operator"
 
 
@@ -76,6 +78,8 @@ class Announcement(BaseModel):
     """What the template needs beside the incident."""
     settled: list[str] = []
     """Keys of deliveries that an earlier attempt has settled: they are not sent again."""
+    only: list[str] = []
+    """Of everybody it leads to, only these: what a person has released goes nowhere else. Empty: all."""
 
 
 class Announced(BaseModel):
@@ -220,6 +224,9 @@ class OpenedChannels(BaseModel):
     bridge: str | None = None
     document: str | None = None
     status_page: bool = False
+    chat: str | None = None
+    """Where the room is made; None: it is only named."""
+    archive_room: Literal["never", "resolved", "closed"] | None = None
     faults: list[str] = []
 
 

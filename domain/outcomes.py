@@ -13,9 +13,11 @@ from pydantic import BaseModel
 from domain.aggregate import Effect, Fact, next_message_try
 from domain.facts import (
     MessageFailed,
+    MessageHeld,
     MessageSent,
     UpdateDrafted,
 )
+from domain.held import held_id
 from domain.incident import Incident
 from domain.messages import (
     Announced,
@@ -56,7 +58,8 @@ def announced(
     announcement = Announcement.model_validate(effect.input)
     what = describe(announcement)
     sent = [d for d in result.deliveries if d.state is DeliveryState.SENT]
-    failed = [d for d in result.deliveries if d.state is not DeliveryState.SENT]
+    held = [d for d in result.deliveries if d.state is DeliveryState.HELD]
+    failed = [d for d in result.deliveries if d.state is not DeliveryState.SENT and d not in held]
     unsettled = result.unsettled()
     will_retry = bool(unsettled) and attempt < GIVE_UP_MESSAGE_AFTER
     facts: list[Fact] = []
@@ -73,6 +76,7 @@ def announced(
                 notes=result.notes,
             )
         )
+    facts += [_held(effect, announcement, delivery) for delivery in held]
     if not will_retry:
         return Outcome(facts=facts)
     settled = {d.key for d in result.deliveries} - {d.key for d in unsettled}
@@ -85,6 +89,21 @@ def announced(
         facts=facts,
         retry_at=now + max(next_message_try(attempt - 1), asked if heeds_wait else timedelta(0)),
         input=following.model_dump(mode="json"),
+    )
+
+
+def _held(effect: Effect, announcement: Announcement, delivery: Delivery) -> MessageHeld:
+    """A message that only a person can decide about."""
+    again = announcement.model_dump(mode="json", exclude={"settled", "only"})
+    return MessageHeld(
+        message=held_id(delivery.key),
+        recipient=delivery.recipient,
+        channel=delivery.channel,
+        what=describe(announcement),
+        detail=delivery.detail,
+        delivery=delivery.key,
+        kind=effect.kind,
+        announcement=again,
     )
 
 

@@ -17,6 +17,7 @@ from domain.facts import (
     StepSkipped,
 )
 from domain.incident import Incident
+from domain.late_failures import update_bounced
 from domain.messages import Delivery, DeliveryState, PageText, ResolvedPage
 from domain.outcomes import Outcome
 from domain.paged import FAILING_AT_ATTEMPT, AwaitedReceipt, DeliveryReceipt
@@ -98,9 +99,11 @@ def page_attempted(
 
 
 def receipt_came(incident: Incident, receipt: DeliveryReceipt, now: datetime) -> list[Fact]:
-    """A vendor says what became of a page; nothing follows where no page of that key is awaited."""
+    """A vendor says what became of a page, or that an update did not arrive; else nothing follows."""
     awaited = incident.awaited.get(receipt.key)
-    if awaited is None or receipt.state not in ("delivered", "failed"):
+    if awaited is None:
+        return [*update_bounced(incident, receipt, now)]
+    if receipt.state not in ("delivered", "failed"):
         return []
     return _received(incident, awaited, receipt, now)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from domain import crossing, easing, speaking
+from domain import crossing, easing, room_reactions, speaking
 from domain import facts as f
 from domain.aggregate import Effect, Fact
 from domain.escalation import CATCH_ALL
@@ -27,7 +27,7 @@ def follows(incident: Incident, fact: Fact, at: datetime, actor: str) -> list[Ef
     """The effects of one fact on one incident, after it has been folded."""
     rule = _RULES.get(type(fact))
     following = list(rule(incident, fact, at, actor)) if rule else []
-    return [*following, *easing.always(incident)]
+    return [*following, *easing.always(incident), *room_reactions.always(incident, at)]
 
 
 def _step_due(incident: Incident, fact: f.StepDue, at: datetime, actor: str) -> Iterable[Effect]:
@@ -275,6 +275,8 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.UpdateDrafted: speaking.drafted,
     f.UpdateProposed: speaking.proposed,
     f.ApprovalDue: speaking.proposed,
+    f.MessageHeld: speaking.held,
+    f.MessageReleased: speaking.released,
     f.UpdateDue: speaking.update_due,
     f.Delegated: _delegated,
     f.HandedOver: _handed_over,
@@ -291,4 +293,5 @@ _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effec
     f.Resolved: _resolved,
     f.Cancelled: _cancelled,
     f.Reopened: _reopened,
+    f.ChannelDegraded: room_reactions.degraded,
 }

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from domain import facts as f
 from domain.aggregate import Effect
+from domain.held import Verdict
 from domain.incident import Incident
-from domain.messages import Purpose
+from domain.messages import Announcement, Purpose
 from domain.telling import announce, remind
 from domain.updates import Audience, Stage
 from domain.whom_to_tell import owner_of_updates, readers, recipients_of, whom_to_remind
@@ -89,3 +90,26 @@ def proposed(
         text=proposal.text,
         by=proposal.by,
     )
+
+
+def held(incident: Incident, fact: f.MessageHeld, at: datetime, actor: str) -> Iterable[Effect]:
+    """Whoever owes the outside its updates looks at the place and says what stands there."""
+    to = whom_to_remind(incident, owner_of_updates(incident, Audience.EXTERNAL), Stage.OWNER)
+    yield remind(
+        incident, f"held/{fact.message}", to, "held", message=fact.message, what=fact.what,
+        channel=fact.channel, recipient=fact.recipient, detail=fact.detail,
+        text=str((fact.announcement.get("context") or {}).get("text") or ""),
+    )  # fmt: skip
+
+
+def released(
+    incident: Incident, fact: f.MessageReleased, at: datetime, actor: str
+) -> Iterable[Effect]:
+    """Under a key of its own: what is noted of the first attempt stands, and holds nothing up."""
+    if fact.verdict is not Verdict.SEND_AGAIN:
+        return
+    key = f"{fact.announcement['key']}/again-{fact.message}"
+    announcement = Announcement.model_validate(
+        fact.announcement | {"key": key, "only": [fact.recipient], "settled": []}
+    )
+    yield Effect(key=key, kind=fact.kind, input=announcement.model_dump(mode="json"))

@@ -32,6 +32,10 @@ class SpokenUpdate(BaseModel):
     started_at: datetime | None = None
     """When the first update of this side was published."""
     next_update_at: datetime | None = None
+    component: str | None = None
+    """What Atlassian Statuspage calls the service; None where the policy does not say."""
+    component_status: str = ""
+    """How it stands while the incident lasts, in Statuspage's words."""
     url: str | None = None
     """Where the outside reads on; None inside, and where no status page has an address."""
 

@@ -7,7 +7,7 @@ What is a mistake is decided in `domain/policy/check.py`; how YAML text becomes 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,7 @@ def read_policy(
     formats: Iterable[str] | None = None,
     files: RosterFiles | None = None,
     with_samples: bool = False,
+    texts: Callable[[Policy], Iterable[Problem]] | None = None,
 ) -> LoadedPolicy:
     """Read, check and complete a policy.
 
@@ -64,6 +65,7 @@ def read_policy(
         files: where the copies of calendar feeds are, so that coverage counts them.
         with_samples: whether the samples of integrations have to be there. Only for whoever checks a
             policy: a payload that was left behind is no reason not to page.
+        texts: what is wrong with its templates. Such a problem without a file stands in the policy.
 
     Raises:
         PolicyError: with every mistake. Not retried: the files stay wrong until somebody edits them.
@@ -83,6 +85,11 @@ def read_policy(
         found += sample_problems(raw, folder_of(path)) if with_samples else ()
         known = {problem.where for problem in problems}
         problems += [_placed(one, lines, Path(path)) for one in found if one.where not in known]
+    said: list[Problem] = []
+    if not problems and texts is not None:
+        found = list(texts(Policy.model_validate(raw)))
+        said = [one if one.file else _placed(one, lines, Path(path)) for one in found]
+        problems = [one for one in said if not one.warning]
     if problems:
         raise PolicyError(sorted(problems, key=lambda one: (one.file, one.line or 0)))
     policy = with_holidays(Policy.model_validate(raw), years)
@@ -92,7 +99,7 @@ def read_policy(
     return LoadedPolicy(
         policy=policy,
         version=version_of(policy),
-        warnings=[_placed(one, lines, Path(path)) for one in warnings],
+        warnings=[*(_placed(one, lines, Path(path)) for one in warnings), *said],
         sources=sources,
     )
 

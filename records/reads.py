@@ -42,6 +42,11 @@ class RecordsReader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """For other readers of the same records."""
+        return self._engine
+
     def incident(self, incident_id: str) -> View | None:
         """The incident as last recorded."""
         query = select(incidents.c.view, incidents.c.version).where(incidents.c.id == incident_id)

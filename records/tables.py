@@ -199,3 +199,34 @@ results = Table(
     Column("result", Document, nullable=False),
     Column("seq", BigInteger, nullable=False),
 )
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("kind", Words, nullable=False),
+    Column("address", Words, nullable=False),
+    Column("components", Document),
+    Column("state", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime),
+    Column("invites", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Index(None, "kind", "address", unique=True),
+    Index(None, "state", "created_at"),
+)
+
+subscriber_messages = Table(
+    "subscriber_messages",
+    metadata,
+    # No foreign key: that somebody was told stays known when they have left.
+    Column("update_key", Words, primary_key=True),
+    Column("subscriber_id", Words, primary_key=True),
+    Column("state", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "update_key", "state"),
+    Index(None, "at"),
+)

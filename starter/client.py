@@ -118,6 +118,10 @@ class TocsinClient:
         """One of the domain's commands, by its name."""
         return self._post(f"{_incident(incident_id)}/{name.replace('_', '-')}", body, key)
 
+    def preview_update(self, incident_id: str, body: Body) -> dict[str, Any]:
+        """What publishing an update would send; nothing is sent."""
+        return self._post(f"{_incident(incident_id)}/preview-update", body, None).data
+
     def postmortem(self, incident_id: str) -> dict[str, Any]:
         return self._get(f"{_incident(incident_id)}/postmortem")
 
@@ -207,6 +211,10 @@ class TocsinClient:
     def policy_explain(self, body: Body) -> Answer:
         return self._post("/api/v1/policy/explain", body, None)
 
+    def status_page(self) -> dict[str, Any]:
+        """What the public reads: components, open incidents, planned work, in Statuspage's shape."""
+        return self._get("/status/api/v2/summary.json")
+
     def publish_status_page(self, body: Body, key: str | None = None) -> Answer:
         return self._post("/api/v1/status-page/publish", body, key)
 
@@ -222,6 +230,16 @@ class TocsinClient:
 
     def revoke_token(self, token_id: str, body: Body, key: str | None = None) -> Answer:
         return self._post(f"/api/v1/tokens/{_part(token_id)}/revoke", body, key)
+
+    def subscribers(self, limit: int) -> dict[str, Any]:
+        return self._get(f"/api/v1/subscribers?limit={limit}")
+
+    def remove_subscriber(self, subscriber_id: str, body: Body, key: str | None = None) -> Answer:
+        return self._post(f"/api/v1/subscribers/{_part(subscriber_id)}/remove", body, key)
+
+    def webhook_secret(self, url: str) -> dict[str, Any]:
+        """With what the receiver at this address verifies our signatures."""
+        return self._post("/api/v1/webhooks/secret", {"url": url}, None).data
 
     def intake_refused(self) -> dict[str, Any]:
         """What intake has turned away although its sender is known."""

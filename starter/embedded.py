@@ -30,8 +30,9 @@ from starter.security import closed_integrations, ensure_token
 from starter.settings import (
     SettingsError,
     load_settings,
-    refuse_unknown_settings,
 )
+from starter.template_check import check_texts
+from starter.unknown_settings import refuse_unknown_settings
 
 START_SECONDS = 60.0
 """How long the first start may take; a cold disk and a slow machine included."""
@@ -105,7 +106,8 @@ class Up:
         try:
             self._settings = load_settings(self._environment)
             files = RosterFiles(self._options.data_dir / "policy")
-            loaded = read_policy(self._options.policy, formats=CAN_SIGN, files=files)
+            texts = check_texts(self._settings.templates, is_fatal=False)
+            loaded = read_policy(self._options.policy, formats=CAN_SIGN, files=files, texts=texts)
             refuse_unknown_settings(self._environment, loaded.policy)
         except (PolicyError, SettingsError) as error:
             for problem in error.problems:

@@ -10,18 +10,15 @@ import os
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from domain.addresses import Allowed
 from domain.errors import Problem, TocsinError
-from domain.names import nearest
-from domain.policy.model import Policy
-from starter.addresses import Allowed
 
-PREFIX = "TOCSIN_"
 FROM_FILE = "_FILE"
 
 
@@ -57,6 +54,11 @@ class Settings(BaseSettings):
     data_dir: Path = _setting(
         "TOCSIN_DATA_DIR", Path("var"), "Folder for everything that Tocsin keeps"
     )
+    templates: Path | None = _setting(
+        "TOCSIN_TEMPLATES",
+        None,
+        "Folder of your own templates: what it holds replaces ours, file by file",
+    )
     database_url: SecretStr | None = _setting(
         "TOCSIN_DATABASE_URL",
         None,
@@ -90,8 +92,14 @@ class Settings(BaseSettings):
     sendgrid_api_key: SecretStr | None = _setting(
         "SENDGRID_API_KEY", None, "Key of SendGrid, for mail"
     )
-    sendgrid_base_url: str = _setting(
-        "SENDGRID_BASE_URL", "https://api.sendgrid.com", "Where SendGrid is"
+    sendgrid_base_url: str | None = _setting(
+        "SENDGRID_BASE_URL", None, "Where SendGrid is; without it the API of the region"
+    )
+    sendgrid_region: Literal["global", "eu"] = _setting(
+        "SENDGRID_REGION", "global", "`eu` for a key of an EU subuser: api.eu.sendgrid.com"
+    )
+    sendgrid_event_key: str | None = _setting(
+        "SENDGRID_EVENT_KEY", None, "Verification key of SendGrid's signed event webhook"
     )
     sendgrid_timeout: float = _setting(
         "SENDGRID_TIMEOUT", 10.0, "Longest wait for SendGrid, in seconds", gt=0, le=60
@@ -152,6 +160,85 @@ class Settings(BaseSettings):
     )
     apprise_timeout: float = _setting(
         "APPRISE_TIMEOUT", 10.0, "Longest wait for a service by Apprise, in seconds", gt=0, le=60
+    )
+    webhook_signing_key: SecretStr | None = _setting(
+        "WEBHOOK_SIGNING_KEY",
+        None,
+        "Key from which the secret of each webhook that we post to is made; 32 characters or more",
+    )
+    webhook_timeout: float = _setting(
+        "WEBHOOK_TIMEOUT", 8.0, "Longest wait for such a receiver, in seconds", gt=0, le=60
+    )
+    mastodon_base_url: str | None = _setting(
+        "MASTODON_BASE_URL", None, "Server of our account at Mastodon, `https://social.example.com`"
+    )
+    mastodon_token: SecretStr | None = _setting(
+        "MASTODON_TOKEN",
+        None,
+        "Token of an application there: `write:statuses`, `read:statuses`, `read:accounts`",
+    )
+    mastodon_visibility: str = _setting(
+        "MASTODON_VISIBILITY", "public", "Who sees our posts: `public`, `unlisted`, `private`"
+    )
+    mastodon_language: str | None = _setting(
+        "MASTODON_LANGUAGE", None, "Language of our posts there, `en`; without it the account's"
+    )
+    mastodon_timeout: float = _setting(
+        "MASTODON_TIMEOUT", 8.0, "Longest wait for Mastodon, in seconds", gt=0, le=60
+    )
+    bluesky_base_url: str = _setting(
+        "BLUESKY_BASE_URL", "https://bsky.social", "Server of our account at Bluesky"
+    )
+    bluesky_handle: str | None = _setting(
+        "BLUESKY_HANDLE", None, "Our account there, `status.example.com`"
+    )
+    bluesky_app_password: SecretStr | None = _setting(
+        "BLUESKY_APP_PASSWORD", None, "App password of that account, never its own password"
+    )
+    bluesky_language: str | None = _setting(
+        "BLUESKY_LANGUAGE", None, "Language of our posts there, `en`"
+    )
+    bluesky_timeout: float = _setting(
+        "BLUESKY_TIMEOUT", 8.0, "Longest wait for Bluesky, in seconds", gt=0, le=60
+    )
+    x_consumer_key: SecretStr | None = _setting(
+        "X_CONSUMER_KEY", None, "API key of an application at X that may write"
+    )
+    x_consumer_secret: SecretStr | None = _setting(
+        "X_CONSUMER_SECRET", None, "API key secret of that application"
+    )
+    x_access_token: SecretStr | None = _setting(
+        "X_ACCESS_TOKEN", None, "Access token of our account for that application"
+    )
+    x_access_secret: SecretStr | None = _setting(
+        "X_ACCESS_SECRET", None, "Access token secret of our account"
+    )
+    x_base_url: str = _setting("X_BASE_URL", "https://api.x.com", "Where X's API is")
+    x_timeout: float = _setting("X_TIMEOUT", 8.0, "Longest wait for X, in seconds", gt=0, le=60)
+    statuspage_api_key: SecretStr | None = _setting(
+        "STATUSPAGE_API_KEY", None, "API key of Atlassian Statuspage, of a user who may write there"
+    )
+    statuspage_base_url: str = _setting(
+        "STATUSPAGE_BASE_URL", "https://api.statuspage.io", "Where Atlassian Statuspage's API is"
+    )
+    statuspage_timeout: float = _setting(
+        "STATUSPAGE_TIMEOUT", 6.0, "Longest wait for it, in seconds", gt=0, le=60
+    )
+    statuspage_pace: float = _setting(
+        "STATUSPAGE_PACE", 1.0, "Seconds between two requests with that key", ge=0, le=10
+    )
+    status_store_access_key_id: str | None = _setting(
+        "STATUS_STORE_ACCESS_KEY_ID",
+        None,
+        "Key of the storages that the status page is written to; without it `AWS_ACCESS_KEY_ID`",
+    )
+    status_store_secret_access_key: SecretStr | None = _setting(
+        "STATUS_STORE_SECRET_ACCESS_KEY",
+        None,
+        "Its secret; without it `AWS_SECRET_ACCESS_KEY`",
+    )
+    status_store_timeout: float = _setting(
+        "STATUS_STORE_TIMEOUT", 10.0, "Longest wait for such a storage, in seconds", gt=0, le=60
     )
     channel_proxy: SecretStr | None = _setting(
         "TOCSIN_CHANNEL_PROXY",
@@ -230,16 +317,9 @@ class Settings(BaseSettings):
     def _sends(self) -> bool:
         """Whether any channel has what it needs."""
         twilio = self.twilio_account_sid and self.twilio_auth_token
-        return any(
-            (
-                self.sendgrid_api_key,
-                self.smtp_url,
-                twilio and (self.twilio_from or self.twilio_voice_from),
-                self.ntfy_base_url,
-                self.slack_bot_token,
-                self.apprise_schemas.strip(),
-            )
-        )
+        number = self.twilio_from or self.twilio_voice_from
+        ways = (self.sendgrid_api_key, self.smtp_url, self.ntfy_base_url, self.slack_bot_token)
+        return any((*ways, twilio and number, self.apprise_schemas.strip()))
 
     def own_url(self) -> str:
         """Address for links, without a slash at its end."""
@@ -268,7 +348,7 @@ def _described() -> tuple[Setting, ...]:
 SETTINGS = _described()
 """All of them, in the order of `.env.example`. A secret may also come from the file `<name>_FILE`."""
 NAMES = tuple(setting.name for setting in SETTINGS)
-_SECRETS = tuple(setting.name for setting in SETTINGS if setting.is_secret)
+SECRETS = tuple(setting.name for setting in SETTINGS if setting.is_secret)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -299,7 +379,7 @@ def with_files(environ: Mapping[str, str]) -> dict[str, str]:
         SettingsError: a file cannot be read, or a secret is given both ways.
     """
     found, problems = dict(environ), []
-    for name in _SECRETS:
+    for name in SECRETS:
         file = environ.get(name + FROM_FILE, "").strip()
         if not file:
             continue
@@ -314,43 +394,3 @@ def with_files(environ: Mapping[str, str]) -> dict[str, str]:
     if problems:
         raise SettingsError(problems)
     return found
-
-
-def unknown_settings(environ: Mapping[str, str], referenced: set[str]) -> list[Problem]:
-    """Names that begin like ours and mean nothing: a typo would otherwise change nothing in silence.
-
-    Args:
-        referenced: names that the policy reads as `env:NAME`.
-    """
-    known = {*NAMES, *(name + FROM_FILE for name in _SECRETS)}
-    return [
-        Problem(where=name, detail="is no setting of Tocsin", near=nearest(name, known))
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known | referenced
-    ]
-
-
-def referenced_settings(policy: Policy) -> set[str]:
-    """The environment variables that a policy reads."""
-    senders = policy.integrations.values()
-    read = [integration.key for integration in senders]
-    read += [one.signing_secret for one in senders if one.signing_secret is not None]
-    people = (contact for person in policy.people.values() for contact in person.contacts)
-    groups = (contact for group in policy.stakeholders.values() for contact in group.to)
-    read += [contact.to for contact in (*people, *groups) if contact.channel == "apprise"]
-    calendars = (schedule.calendar for schedule in policy.schedules.values())
-    read += [calendar.url for calendar in calendars if calendar and calendar.url]
-    if policy.access.oidc is not None and policy.access.oidc.client_secret is not None:
-        read.append(policy.access.oidc.client_secret)
-    return {name.removeprefix("env:") for name in read if name.startswith("env:")}
-
-
-def refuse_unknown_settings(environ: Mapping[str, str], policy: Policy) -> None:
-    """Refuse a `TOCSIN_*` that means nothing: a typo would change nothing, in silence.
-
-    Raises:
-        SettingsError: naming each with the nearest valid one.
-    """
-    unknown = unknown_settings(environ, referenced_settings(policy))
-    if unknown:
-        raise SettingsError(unknown)

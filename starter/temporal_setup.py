@@ -96,6 +96,18 @@ async def keep_ended_workflows(client: Client) -> None:
             raise
 
 
+async def start_what_stands(client: Client, version: str, policy: Policy, data: Path) -> None:
+    """Everything that runs for as long as there is a policy; what runs already is left alone.
+
+    Args:
+        data: the data folder, where it is noted which policy Temporal has heard of.
+    """
+    await start_desks(client, policy)
+    await start_roster(client)
+    await start_monitors(client, policy)
+    await tell_of_new_policy(client, version, policy, data / "run" / "policy.told")
+
+
 async def start_desks(client: Client, policy: Policy) -> None:
     """Start a desk for every service, so that the first alert of each is as quick as the next."""
     for service in [*policy.services, UNKNOWN_SERVICE]:

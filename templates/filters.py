@@ -7,18 +7,25 @@ terminal's cursor, open a tag or start a heading.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
 
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
 )
 """Control characters but tab and line feed; marks that reverse the reading direction; half characters."""
+_MARKS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
+"""More accents on one letter than any language has: they grow over the lines above and below."""
 _BREAKS = re.compile("\r\n|\r|\x85|\u2028|\u2029")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 _BLOCK_START = re.compile(r"(?m)^(\s*)([#=]|-{2,}\s*$|`{3}|~{3})")
 
 FREE_TEXT = frozenset({"noted", "observed", "theory_added", "experiment_added", "result_recorded"})
@@ -27,7 +34,7 @@ FREE_TEXT = frozenset({"noted", "observed", "theory_added", "experiment_added", 
 
 def plain(value: object) -> str:
     """Text without control characters; any kind of line end becomes a line feed."""
-    return _CONTROL.sub("", _BREAKS.sub("\n", str(value)))
+    return _MARKS.sub(r"\1", _CONTROL.sub("", _BREAKS.sub("\n", str(value))))
 
 
 def line(value: object) -> str:
@@ -39,6 +46,18 @@ def short(value: object, length: int = 160) -> str:
     """One line of at most `length` characters, with an ellipsis where it was cut."""
     text = line(value)
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def fitting(forms: Iterable[Iterable[object]], length: int) -> str:
+    """The first form that fits: parts with a space between, none of them cut. Empty where none fits.
+
+    A form that would have to be cut is none: whoever sends takes a longer one instead.
+    """
+    for parts in forms:
+        text = " ".join(said for said in map(line, parts) if said)
+        if len(text) <= length:
+            return text
+    return ""
 
 
 def when(value: object) -> str:
@@ -69,6 +88,24 @@ def markdown_block(value: object) -> str:
     """A person's paragraphs and lists; no tags, no headings of their own, no links that hide a target."""
     text = plain(value).replace("&", "&amp;").replace("<", "&lt;").replace("](", "]\\(")
     return _BLOCK_START.sub(r"\1\\\2", text)
+
+
+def header(value: object) -> str:
+    """One line for a header of a mail, in which nothing is written in code.
+
+    `=?utf-8?q?a=0d=0aBcc:_b?=` is a line end and another header to whoever decodes it, and Python's own
+    mail package does so while it writes one.
+    """
+    return line(value).replace("=?", "= ?")
+
+
+def csv_cell(value: object) -> str:
+    """A cell of a table that a spreadsheet takes as text, not as a formula.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    text = plain(value)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def without_title(text: object, title: object) -> str:
@@ -138,10 +175,11 @@ def _time(value: object) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "plain": plain,
     "line": line,
     "short": short,
+    "fitting": fitting,
     "when": when,
     "lasted": lasted,
     "link": link,

@@ -51,6 +51,14 @@ ANSWERED_LOOK_UP: dict[str, Any] = {
     "schedule_to_close_timeout": timedelta(seconds=10),
 }
 
+# A dozen calls to a chat, which has limits of its own, and a deadline inside. One attempt: what it has
+# done is in its answer, and the next one goes on from there.
+KEEPING_ROOM: dict[str, Any] = {
+    "task_queue": TASK_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": ONE_ATTEMPT,
+}
+
 # Bounded by time, not by number: whoever waits for these goes on without them.
 QUICK: dict[str, Any] = {
     "task_queue": TASK_QUEUE,

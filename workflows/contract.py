@@ -43,6 +43,7 @@ REPORT = "Report"
 ROSTER = "Roster"
 ROSTER_ID = "roster"
 STORM = "Storm"
+SUBSCRIPTION = "Subscription"
 
 STATUS = SearchAttributeKey.for_keyword("IncidentStatus")
 SEVERITY = SearchAttributeKey.for_keyword("IncidentSeverity")
@@ -359,6 +360,13 @@ class ReportInput(BaseModel):
     notes: list[str] = []
     """The last faults, for the operator."""
     roll_over_at: int = ROLL_OVER_AT
+
+
+class SubscriptionInput(BaseModel):
+    """Start of a subscription."""
+
+    subscriber: str
+    """Id in the records, where the address is."""
 
 
 class PostmortemInput(BaseModel):

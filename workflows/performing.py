@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.crossing import CROSSING_STEPS, settle_storm
     from workflows.handing_over import goes_through_person, review_rank, withdraw_page
+    from workflows.rooms import keep_room
 
 if TYPE_CHECKING:
     from workflows.entity import EntityWorkflow
@@ -387,6 +388,7 @@ INCIDENT_STEPS: Mapping[str, Performer] = {
     "send_final": announce,
     "compose_update": compose_update,
     "open_comms": open_comms,
+    "keep_room": keep_room,
     "assess": assess,
     "settle": settle,
     "tell_desk_reopened": tell_desk_reopened,

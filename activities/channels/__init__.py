@@ -9,11 +9,16 @@ from pydantic import ValidationError
 
 from activities.channels.apprise import AppriseChannel, AppriseSettings
 from activities.channels.base import Channel, ChannelSettings
+from activities.channels.bluesky import BlueskyChannel, BlueskySettings
 from activities.channels.email import EmailChannel, EmailSettings
+from activities.channels.mastodon import MastodonChannel, MastodonSettings
 from activities.channels.ntfy import NtfyChannel, NtfySettings
 from activities.channels.slack import SlackChannel, SlackSettings
 from activities.channels.sms import SmsChannel, SmsSettings
+from activities.channels.statuspage import StatuspageChannel, StatuspageSettings
 from activities.channels.voice import VoiceChannel, VoiceSettings
+from activities.channels.webhook import WebhookChannel, WebhookSettings
+from activities.channels.x import XChannel, XSettings
 
 
 class Registered(NamedTuple):
@@ -31,6 +36,11 @@ CHANNELS: dict[str, Registered] = {
     "ntfy": Registered(NtfyChannel, NtfySettings),
     "slack": Registered(SlackChannel, SlackSettings),
     "apprise": Registered(AppriseChannel, AppriseSettings),
+    "webhook": Registered(WebhookChannel, WebhookSettings),
+    "mastodon": Registered(MastodonChannel, MastodonSettings),
+    "bluesky": Registered(BlueskyChannel, BlueskySettings),
+    "x": Registered(XChannel, XSettings),
+    "statuspage": Registered(StatuspageChannel, StatuspageSettings),
 }
 ALIASES = {"push": "ntfy"}
 """Names that a contact may use, by the channel that they stand for: whoever changes the app for push

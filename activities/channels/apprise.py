@@ -6,38 +6,40 @@ No receipts and no buttons: what has to be tracked has a channel of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import PrivateAttr, field_validator
+from pydantic import field_validator
 
 from activities.channels.base import (
     Capabilities,
-    HttpSettings,
     Outgoing,
     Receipt,
     Seconds,
 )
 from activities.channels.call_threads import CallThreads
+from activities.channels.references import ReferringSettings, unset
 from activities.channels.shortening import body_of, fitted, head_of, shorten
-from domain.errors import DeliveryError, DeliveryReason
+from domain.text_limits import quiet
 from templates.filters import line
 
 MAX_CHARS = 1500
 _TITLE_CHARS = 150
 _SCHEMA = re.compile(r"[a-z][a-z0-9]*")
+_CUT = "\N{ZERO WIDTH SPACE}"
+_ACTIVE = re.compile(
+    r"<(?=[@!#]|https?:|mailto:|users/|at>)|\](?=\()|@(?=everyone|here|channel|all\b)",
+    re.IGNORECASE,
+)
+"""Where mentions of groups begin, wherever they stand, and links with a text of their own."""
 
 
-class AppriseSettings(HttpSettings):
+class AppriseSettings(ReferringSettings):
     """Settings of the channel."""
 
     apprise_schemas: str = ""
     """The services that may be used, by the first word of their URLs: `discord, tgram`. Apprise has
     some that talk to the machine it runs on; none works that nobody has asked for."""
     apprise_timeout: Seconds = 10.0
-
-    _environment: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("apprise_schemas")
     @classmethod
@@ -47,39 +49,9 @@ class AppriseSettings(HttpSettings):
             raise ValueError("must be names such as discord or tgram, with commas between them")
         return value
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        made = super().from_environment(environment)
-        made._environment = dict(environment)  # contacts refer to it: `env:ALICE_DISCORD`
-        return made
-
     @property
     def schemas(self) -> frozenset[str]:
         return frozenset(_names(self.apprise_schemas))
-
-    def resolve(self, to: str) -> str:
-        """The URL behind a contact: itself, or what `env:NAME` or `file:PATH` holds. Blocking.
-
-        Raises:
-            DeliveryError: the reference leads nowhere; what was found there is not told.
-        """
-        kind, _, name = to.partition(":")
-        if kind == "env":
-            found = self._environment.get(name, "").strip()
-            if not found:
-                raise _unset(f"the contact's variable {name} is not set for the worker")
-            return found
-        if kind == "file":
-            try:
-                found = Path(name).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError) as error:
-                raise _unset(
-                    f"the contact's file {name} cannot be read: {type(error).__name__}"
-                ) from None
-            if not found:
-                raise _unset(f"the contact's file {name} is empty")
-            return found
-        return to
 
 
 class AppriseChannel:
@@ -105,7 +77,7 @@ class AppriseChannel:
     async def send(self, message: Outgoing) -> Receipt:
         """Send to the one URL of the contact."""
         if not self._settings.schemas:
-            raise _unset("APPRISE_SCHEMAS names no service")
+            raise unset("APPRISE_SCHEMAS names no service")
         await self._threads.run(lambda: self._send(message), self._settings.apprise_timeout)
         return Receipt()
 
@@ -124,8 +96,8 @@ class AppriseChannel:
             shown = (
                 schema[:20] if separator and _SCHEMA.fullmatch(schema) else "what it begins with"
             )
-            raise _unset(f"the contact's URL is not used: APPRISE_SCHEMAS does not name {shown}")
-        title = shorten(head_of(message), _TITLE_CHARS)
+            raise unset(f"the contact's URL is not used: APPRISE_SCHEMAS does not name {shown}")
+        title = calling_nobody(shorten(head_of(message), _TITLE_CHARS))
         notify(url, title, as_note(message), settings.apprise_timeout, settings.proxy)
 
 
@@ -134,13 +106,14 @@ def as_note(message: Outgoing) -> str:
     tail = ""
     if message.answer is not None:
         tail = f"Acknowledge {line(message.answer.code)}: {line(message.answer.url)}"
-    body = body_of(message) or head_of(message)
+    body = calling_nobody(body_of(message) or head_of(message))
     return fitted(body, "", tail, MAX_CHARS)
+
+
+def calling_nobody(text: str) -> str:
+    """A text that mentions nobody in any chat, and in which no link hides behind other words."""
+    return _ACTIVE.sub(rf"\g<0>{_CUT}", quiet(text))
 
 
 def _names(value: str) -> list[str]:
     return [name for name in value.replace(",", " ").lower().split() if name]
-
-
-def _unset(detail: str) -> DeliveryError:
-    return DeliveryError(DeliveryReason.NOT_CONFIGURED, detail, retryable=False)

@@ -44,6 +44,7 @@ class _Call(threading.local):
     timeout: float = 10.0
     proxy: str | None = None
     error: DeliveryError | None = None
+    answer: bytes = b""
 
 
 _call = _Call()
@@ -67,6 +68,7 @@ class _Session(requests.Session):
             raise
         is_fine = 200 <= response.status_code < 300
         wait = response.headers.get("Retry-After")
+        _call.answer = response.content if is_fine else b""
         _call.error = None if is_fine else from_status("it", response.status_code, wait)
         return response
 
@@ -82,28 +84,43 @@ def load() -> None:
         Apprise.instantiate("json://localhost", asset=_ASSET)
 
 
-def notify(url: str, title: str, body: str, timeout: float, proxy: str | None) -> None:
+def notify(
+    url: str | dict[str, Any],
+    title: str,
+    body: str,
+    timeout: float,
+    proxy: str | None,
+    **attributes: Any,
+) -> bytes:
     """Send to one URL.
 
     Args:
+        url: or its parts, by the names that the service has for them.
         timeout: for connecting (half of it) and for each read. Units: seconds.
+
+        attributes: of the service, where it cannot be told by its URL.
+
+    Returns:
+        What the service answered.
 
     Raises:
         DeliveryError: sorted by whether the same message may succeed later.
     """
-    _call.timeout, _call.proxy, _call.error = timeout, proxy, None
+    _call.timeout, _call.proxy, _call.error, _call.answer = timeout, proxy, None, b""
     service = Apprise.instantiate(url, asset=_ASSET)
     if service is None:
         detail = "the contact's URL is none that Apprise understands"
         raise DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)
     # As `cto` and `rto` of the URL, for services that do not speak HTTP by `requests`.
     service.socket_connect_timeout, service.socket_read_timeout = timeout / 2, timeout
+    for name, value in attributes.items():
+        setattr(service, name, value)
     sender = Apprise(asset=_ASSET)
     sender.add(service)
     if sender.notify(
         body=body, title=title, notify_type=NotifyType.FAILURE, body_format=NotifyFormat.TEXT
     ):
-        return
+        return _call.answer
     named = f"Apprise ({service.service_name})"
     error = _call.error
     if error is None:

@@ -1,14 +1,18 @@
-"""Email: by SendGrid's official client, and by SMTP where SendGrid is not set up or fails."""
+"""Email: by SendGrid's official client, and by SMTP where SendGrid is not set up or fails.
+
+One mail at a time here; the same text for many is `activities/mailing.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import html
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formataddr, parseaddr
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
@@ -24,9 +28,11 @@ from activities.channels.base import (
     Seconds,
 )
 from activities.channels.call_threads import CallThreads
+from activities.channels.mail_headers import BulkMail, check_headers, headers_of
 from activities.channels.sendgrid_client import SendGrid
 from domain.errors import DeliveryError, DeliveryReason
-from templates.filters import line
+from domain.messages import Purpose
+from templates.filters import header, line
 
 # The vendor's client logs whole requests, with the key, at debug level.
 logging.getLogger("python_http_client").setLevel(logging.INFO)
@@ -34,6 +40,7 @@ logging.getLogger("python_http_client").setLevel(logging.INFO)
 SENDGRID_SHARE_SECONDS = 5.0
 """What SendGrid may use of one attempt where SMTP stands by: the fallback needs its turn too."""
 SMTP_TIMEOUT_SECONDS = 4.0
+WORLD, EUROPE = "https://api.sendgrid.com", "https://api.eu.sendgrid.com"
 _ONLY_YOURS = "The link is yours alone. Opening it changes nothing; the button behind it does."
 _BUTTON = (
     "display:inline-block;background:#1c1c1e;color:#ffffff;padding:12px 20px;"
@@ -45,13 +52,23 @@ class EmailSettings(HttpSettings):
     """Settings of the channel."""
 
     sendgrid_api_key: SecretStr | None = None
-    sendgrid_base_url: BaseUrl = "https://api.sendgrid.com"
+    sendgrid_base_url: BaseUrl | None = None
+    """Left out: where the region's API is."""
+    sendgrid_region: Literal["global", "eu"] = "global"
+    """`eu` keeps mails and addresses in the European Union; the key has to be of an EU subuser."""
     sendgrid_timeout: Seconds = 10.0
     """Of one call; the client itself would wait for ever."""
+    sendgrid_event_key: str | None = None
+    """SendGrid posts what became of each mail, signed with this: a page by mail waits for it."""
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:587`, or `smtps://` for TLS from the first byte. With a user TLS is
     demanded, without one it is used where offered; `?starttls=never` turns it off."""
     email_from: str = "tocsin@localhost"
+
+    @property
+    def sendgrid_url(self) -> str:
+        """Where SendGrid is."""
+        return self.sendgrid_base_url or (EUROPE if self.sendgrid_region == "eu" else WORLD)
 
     @field_validator("smtp_url")
     @classmethod
@@ -80,7 +97,7 @@ class EmailChannel:
                 timeout = min(timeout, SENDGRID_SHARE_SECONDS)
             key = settings.sendgrid_api_key.get_secret_value()
             self._sendgrid = SendGrid(
-                key, settings.sendgrid_base_url, timeout, settings.email_from, settings.proxy
+                key, settings.sendgrid_url, timeout, settings.email_from, settings.proxy
             )
             self._timeout = timeout
             # Its own threads: a vendor that hangs must not use up those that write files.
@@ -92,7 +109,7 @@ class EmailChannel:
 
     async def send(self, message: Outgoing) -> Receipt:
         """Send by SendGrid, by SMTP when it cannot take the message now."""
-        message = with_answer(message)
+        message = with_answer(message.filled() if isinstance(message, BulkMail) else message)
         check_headers(message, self._settings.email_from)
         if self._sendgrid is None:
             return await self._by_smtp(message)
@@ -102,6 +119,32 @@ class EmailChannel:
             if not self._may_fall_back(message, error):
                 raise
             return await self._fall_back(message, error)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether one call may bring a text to many."""
+        return self._sendgrid is not None
+
+    @property
+    def has_second_way(self) -> bool:
+        """Whether SMTP stands by for what SendGrid cannot take."""
+        return self._sendgrid is not None and self._settings.smtp_url is not None
+
+    async def send_many(self, messages: Sequence[BulkMail]) -> Receipt:
+        """One call for all of them, which are of one text and checked; all have it or none.
+
+        Raises:
+            RefusedPartError: because of some of them.
+            DeliveryError: none has it, or for AnswerLostError: all may have it.
+        """
+        if self._sendgrid is None:
+            raise ValueError("SMTP takes one mail at a time")
+        client = self._sendgrid
+        return await self._threads.run(lambda: client.send_many(messages), self._timeout)
+
+    def check(self, message: Outgoing) -> None:
+        """Raise DeliveryError, which is not retried, for a message that would never be taken."""
+        check_headers(message, self._settings.email_from)
 
     async def aclose(self) -> None:
         """Let its threads end; one that waits for a vendor ends with the call."""
@@ -134,7 +177,9 @@ class EmailChannel:
 
     async def _by_sendgrid(self, client: SendGrid, message: Outgoing) -> Receipt:
         # The client's timeout is for each read; this one is for the whole call.
-        return await self._threads.run(lambda: client.send(message), self._timeout)
+        receipt = await self._threads.run(lambda: client.send(message), self._timeout)
+        is_awaited = message.purpose is Purpose.PAGE and bool(self._settings.sendgrid_event_key)
+        return receipt.model_copy(update={"awaits_receipt": is_awaited})
 
     async def _by_smtp(self, message: Outgoing) -> Receipt:
         if self._settings.smtp_url is None:
@@ -171,30 +216,15 @@ def with_answer(message: Outgoing) -> Outgoing:
     return message.model_copy(update={"text": text, "html": page})
 
 
-def check_headers(message: Outgoing, sender: str) -> None:
-    """Refuse what would add a header of its own or reach somebody else.
-
-    Raises:
-        DeliveryError: not retried.
-    """
-    for name, value in (("subject", message.subject), ("to", message.to), ("from", sender)):
-        if any(ord(char) < 32 or ord(char) == 127 for char in value):
-            raise _refused(f"the {name} holds a control character")
-    if "@" not in message.to or parseaddr(message.to)[1] != message.to.strip():
-        raise _refused("the address is not one plain mail address")
-
-
 def as_mail(message: Outgoing, sender: str) -> EmailMessage:
     """The message as mail: text, and HTML beside it where there is some."""
     mail = EmailMessage()
     name, address = parseaddr(sender)
     mail["From"] = formataddr((name, address))
     mail["To"] = message.to.strip()
-    mail["Subject"] = message.subject
-    # The key is part of a header: what cannot stand there is not needed to tell two messages apart.
-    mail["X-Tocsin-Key"] = "".join(char if 32 < ord(char) < 127 else "_" for char in message.key)
-    mail["X-Tocsin-Incident"] = "".join(c if 32 < ord(c) < 127 else "_" for c in message.incident)
-    mail["Auto-Submitted"] = "auto-generated"
+    mail["Subject"] = header(message.subject)
+    for title, value in headers_of(message, sender).items():
+        mail[title] = value
     mail.set_content(message.text)
     if message.html is not None:
         mail.add_alternative(message.html, subtype="html")
@@ -247,8 +277,4 @@ def from_smtp(error: Exception) -> DeliveryError:
         detail = f"the SMTP server cannot be reached: {type(error).__name__}"
         return DeliveryError(DeliveryReason.UNREACHABLE, detail, retryable=True)
     detail = f"SMTP refuses the message: {type(error).__name__}: {error}"
-    return DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)
-
-
-def _refused(detail: str) -> DeliveryError:
     return DeliveryError(DeliveryReason.REJECTED, detail, retryable=False)

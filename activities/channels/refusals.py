@@ -20,7 +20,7 @@ def from_status(vendor: str, status: int, wait: str | None = None, why: str = ""
     """
     why = " ".join(why.split())[:300]
     detail = f"{vendor} answered {status}" + (f": {why}" if why else "")
-    if status == 429:
+    if status in (420, 429):  # 420 is how Statuspage says it
         return DeliveryError(
             DeliveryReason.RATE_LIMITED,
             detail,
@@ -55,3 +55,17 @@ def retry_after(value: str | None) -> float | None:
     if seconds != seconds:
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+
+
+def until(value: str | None) -> str | None:
+    """`Retry-After` of a vendor that names the instant instead: ISO 8601, or seconds of the epoch."""
+    if not value:
+        return None
+    try:
+        at = float(value)
+    except ValueError:
+        try:
+            at = datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return None
+    return f"{max(0.0, at - datetime.now(UTC).timestamp()):.0f}"

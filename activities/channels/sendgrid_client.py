@@ -1,4 +1,4 @@
-"""SendGrid by its official client: one call, its errors sorted into ours. Blocking.
+"""SendGrid by its official client: one call for one mail or for many, its errors sorted into ours. Blocking.
 
 The client follows redirects with the key in its headers, uses whatever proxy the environment names,
 and has no timeout of its own: all three are put right here.
@@ -7,8 +7,11 @@ and has no timeout of its own: all three are put right here.
 from __future__ import annotations
 
 import http.client
+import json
+import re
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from email.utils import parseaddr
 from typing import Any
 
@@ -18,11 +21,30 @@ from sendgrid import SendGridAPIClient
 
 from activities.channels import refusals
 from activities.channels.base import AnswerLostError, Outgoing, Receipt
+from activities.channels.mail_headers import BulkMail, headers_of
 from domain.errors import DeliveryError, DeliveryReason
+from domain.messages import Purpose
+from templates.filters import header
+
+MOST_IN_A_CALL = 1_000
+"""Source: SendGrid's v3 Mail Send, `personalizations`."""
+_PLACE = re.compile(r"personalizations[.\[](\d+)")
+
+
+class RefusedPartError(DeliveryError):
+    """SendGrid names the recipients for whom it refuses a whole call; nothing of it has left.
+
+    Args:
+        positions: theirs in the call.
+    """
+
+    def __init__(self, detail: str, positions: Sequence[int]) -> None:
+        super().__init__(DeliveryReason.REJECTED, detail, retryable=False)
+        self.positions = frozenset(positions)
 
 
 class SendGrid:
-    """Sends one mail at a time.
+    """Hands mails over.
 
     Args:
         timeout: for connecting and for each read. Units: seconds.
@@ -40,8 +62,23 @@ class SendGrid:
         Raises:
             DeliveryError: sorted by whether the same message may succeed later.
         """
+        return self._post(body_of(message, self._sender))
+
+    def send_many(self, messages: Sequence[BulkMail]) -> Receipt:
+        """Hand the same text over for many, all of them or none.
+
+        Args:
+            messages: of one text, at most `MOST_IN_A_CALL`, no address twice.
+
+        Raises:
+            RefusedPartError: because of some of them.
+            DeliveryError: as `send`.
+        """
+        return self._post(body_for_many(messages, self._sender))
+
+    def _post(self, body: dict[str, Any]) -> Receipt:
         try:
-            response = self._client().send(body_of(message, self._sender))
+            response = self._client().send(body)
         except HTTPError as error:
             raise from_status(error) from error
         except (OSError, http.client.HTTPException) as error:
@@ -91,16 +128,50 @@ class _Client(python_http_client.Client):  # type: ignore[misc]  # it ships no t
 
 def body_of(message: Outgoing, sender: str) -> dict[str, Any]:
     """The request. `custom_args` come back in SendGrid's events: it has no idempotency key of its own."""
+    body = _common(message, sender)
+    if message.purpose in (Purpose.PAGE, Purpose.PAGE_UPDATE):
+        # Somebody who once bounced or complained is still on call: SendGrid's lists hold no page back.
+        body["mail_settings"] = {"bypass_list_management": {"enable": True}}
+    body["headers"] = headers_of(message, sender)
+    body["personalizations"] = [
+        {"to": [{"email": message.to.strip()}], "custom_args": _arguments(message)}
+    ]
+    return body
+
+
+def body_for_many(messages: Sequence[BulkMail], sender: str) -> dict[str, Any]:
+    """One request for all of them; nobody sees who else gets it."""
+    people = []
+    for one in messages:
+        person: dict[str, Any] = {
+            "to": [{"email": one.to.strip()}],
+            "headers": headers_of(one, sender),
+            "custom_args": _arguments(one),
+        }
+        if one.marks:
+            person["substitutions"] = dict(one.marks)
+        people.append(person)
+    return _common(messages[0], sender) | {"personalizations": people}
+
+
+def _arguments(message: Outgoing) -> dict[str, str]:
+    return {"idempotency_key": message.key, "incident": message.incident}
+
+
+def _common(message: Outgoing, sender: str) -> dict[str, Any]:
     name, address = parseaddr(sender)
     content = [{"type": "text/plain", "value": message.text or message.subject}]
     if message.html:
         content.append({"type": "text/html", "value": message.html})
-    arguments = {"idempotency_key": message.key, "incident": message.incident}
     return {
-        "personalizations": [{"to": [{"email": message.to.strip()}], "custom_args": arguments}],
         "from": {"email": address, **({"name": name} if name else {})},
-        "subject": message.subject,
+        "subject": header(message.subject),
         "content": content,
+        # Tracking would lead our signed links through somebody else's redirect, and call it ours.
+        "tracking_settings": {
+            "click_tracking": {"enable": False, "enable_text": False},
+            "open_tracking": {"enable": False},
+        },
     }
 
 
@@ -109,7 +180,21 @@ def from_status(error: HTTPError) -> DeliveryError:
     status = int(error.status_code)
     is_refusal = status < 500 and status not in (401, 403, 429)
     why = error.body.decode("utf-8", "replace") if is_refusal and error.body else ""
+    places = refused_places(why) if status == 400 else []
+    if places:
+        return RefusedPartError(f"SendGrid answered 400: {' '.join(why.split())[:300]}", places)
     return refusals.from_status("SendGrid", status, error.headers.get("Retry-After"), why)
+
+
+def refused_places(body: str) -> list[int]:
+    """Which recipients a refusal is about: `{"errors": [{"field": "personalizations.17.to.0.email"}]}`."""
+    try:
+        errors = json.loads(body)["errors"]
+        fields = [str(one.get("field") or "") for one in errors]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []
+    found = [_PLACE.match(field) for field in fields]
+    return sorted({int(match[1]) for match in found if match})
 
 
 def from_connection(error: Exception) -> DeliveryError:

@@ -6,10 +6,12 @@ import re
 from typing import ClassVar
 
 from activities.channels.base import Capabilities, Outgoing, Receipt
-from activities.channels.shortening import body_of, fitted, head_of
+from activities.channels.shortening import body_of, fitted, head_of, shorten
 from activities.channels.twilio_client import Twilio, TwilioSettings
 from domain.errors import DeliveryError, DeliveryReason
-from templates.filters import line
+from domain.messages import Purpose
+from domain.text_limits import NETWORKS, SMS_PARTS, sms_parts
+from templates.filters import line, plain
 
 MAX_CHARS = 459
 """Three parts of 153 characters."""
@@ -21,6 +23,7 @@ _PLAIN = str.maketrans(
 )  # fmt: skip
 """Each with what stands for it: one of them, and the message goes out in an alphabet of 67 characters a
 part instead of 153."""
+_UPDATES = (Purpose.INTERNAL_UPDATE, Purpose.EXTERNAL_UPDATE)
 _OTHER_WAYS = re.compile(r"https?://|\btocsin ack\b")
 
 
@@ -33,7 +36,7 @@ class SmsChannel:
 
     name: ClassVar[str] = "sms"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        pages=True, confirms_delivery=True, max_chars=MAX_CHARS, is_paid=True
+        pages=True, confirms_delivery=True, form="short", max_chars=MAX_CHARS, is_paid=True
     )
 
     def __init__(self, settings: SmsSettings) -> None:
@@ -46,22 +49,35 @@ class SmsChannel:
         return self._twilio is not None
 
     async def send(self, message: Outgoing) -> Receipt:
-        """Send it as one text message of at most `MAX_CHARS` characters."""
+        """Send it as one text message: a page of at most `MAX_CHARS` characters, an update of a few parts."""
         if self._twilio is None or self._sender is None:
             raise DeliveryError(
                 DeliveryReason.NOT_CONFIGURED, "Twilio is not set up for SMS", retryable=False
             )
-        form = {"To": message.to.strip(), "Body": as_sms(message)}
+        is_update = message.purpose in _UPDATES
+        body, note = as_update(message) if is_update else (as_sms(message), "")
+        form = {"To": message.to.strip(), "Body": body}
         receipt_url = message.answer.receipt_url if message.answer else None
         if receipt_url:
             form["StatusCallback"] = receipt_url
         sid = await self._twilio.send_message(self._sender, **form)
-        return Receipt(vendor_id=sid, awaits_receipt=receipt_url is not None)
+        return Receipt(vendor_id=sid, detail=note, awaits_receipt=receipt_url is not None)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._twilio is not None:
             await self._twilio.aclose()
+
+
+def as_update(message: Outgoing) -> tuple[str, str]:
+    """The short form of an update as it is, and what it costs; cut where it would cost too much."""
+    text = plain(message.text).strip().translate(_PLAIN) or line(message.subject)
+    network, note = NETWORKS["sms"], ""
+    while not network.has_room(text):
+        text = shorten(text, len(text) - max(len(text) // 10, 4), mark="...")
+        note = f"cut to {SMS_PARTS} parts"
+    parts = sms_parts(text)
+    return text, note or (f"in {parts} parts" if parts > 1 else "")
 
 
 def as_sms(message: Outgoing) -> str:

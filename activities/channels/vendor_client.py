@@ -35,6 +35,7 @@ class VendorClient:
         vendor: for the sentences.
         timeout: of one whole call, connecting and reading included. Units: seconds.
         explain: what the vendor says in the body of a refusal.
+        asked_wait: `Retry-After`, from the headers of a refusal, of a vendor that says it otherwise.
     """
 
     def __init__(
@@ -47,8 +48,11 @@ class VendorClient:
         auth: tuple[str, str] | None = None,
         proxy: str | None = None,
         explain: Callable[[Mapping[str, Any]], str] = lambda answer: "",
+        asked_wait: Callable[[Mapping[str, str]], str | None] = lambda headers: headers.get(
+            "retry-after"
+        ),
     ) -> None:
-        self.vendor = vendor
+        self.vendor, self._asked_wait = vendor, asked_wait
         self._base_url, self._timeout, self._explain = base_url, timeout, explain
         self._client = httpx2.AsyncClient(
             headers=dict(headers or {}),
@@ -68,26 +72,57 @@ class VendorClient:
             DeliveryError: it certainly did not go out.
             AnswerLostError: it may have gone out.
         """
+        return await self.change("POST", path, **body)
+
+    async def change(
+        self, method: str, path: str, most_bytes: int = _MOST_BYTES, **body: Any
+    ) -> Mapping[str, Any]:
+        """The same by another method. Raises as `post`."""
+        answer = await self._call(method, path, most_bytes, **body)
+        if not isinstance(answer, dict):
+            raise self._of_somebody_else()
+        return answer
+
+    async def get(
+        self, path: str, most_bytes: int = 1024 * 1024, **options: Any
+    ) -> Mapping[str, Any] | list[Any]:
+        """Read an object or a list, with `params=` and `headers=`. Nothing goes out by it.
+
+        Raises:
+            DeliveryError: it could not be read.
+        """
+        try:
+            answer = await self._call("GET", path, most_bytes, **options)
+        except AnswerLostError as error:
+            raise DeliveryError(error.reason, error.detail, retryable=True) from error
+        if not isinstance(answer, dict | list):
+            detail = f"{self.vendor} answered with nothing that can be read"
+            raise DeliveryError(DeliveryReason.SERVER_ERROR, detail, retryable=True)
+        return answer
+
+    async def _call(self, method: str, path: str, most_bytes: int, **body: Any) -> Any:
+        """The JSON of a success; None where it is none."""
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._client.stream("POST", self._base_url + path, **body) as response,
+                self._client.stream(method, self._base_url + path, **body) as response,
             ):
-                answer = _as_object(await _read(response))
+                answer = _as_json(await _read(response, most_bytes))
         except TimeoutError as error:
             detail = f"no answer from {self.vendor} within {self._timeout:g} s"
             raise AnswerLostError(DeliveryReason.TIMED_OUT, detail) from error
         except httpx2.TransportError as error:
             raise self._from_transport(error) from error
         if not response.is_success:
-            why = self._explain(answer) if answer is not None else ""
-            wait = response.headers.get("Retry-After")
+            why = self._explain(answer) if isinstance(answer, dict) else ""
+            wait = self._asked_wait(response.headers)
             raise from_status(self.vendor, response.status_code, wait, why)
-        if answer is None:
-            # A login page or a proxy says 200 too; nobody was paged by it.
-            detail = f"{self.vendor} answered {response.status_code} with no answer of its own"
-            raise AnswerLostError(DeliveryReason.SERVER_ERROR, detail)
         return answer
+
+    def _of_somebody_else(self) -> DeliveryError:
+        """A login page or a proxy says 200 too; nobody was paged by it."""
+        detail = f"{self.vendor} answered with a success, but with no answer of its own"
+        return AnswerLostError(DeliveryReason.SERVER_ERROR, detail)
 
     def without_id(self) -> DeliveryError:
         """A success that names no message: whatever said so, it may not have been the vendor."""
@@ -113,18 +148,17 @@ class VendorClient:
         await self._client.aclose()
 
 
-async def _read(response: httpx2.Response) -> bytes:
+async def _read(response: httpx2.Response, most_bytes: int) -> bytes:
     found = bytearray()
     async for chunk in response.aiter_bytes():
         found += chunk
-        if len(found) > _MOST_BYTES:
+        if len(found) > most_bytes:
             break
     return bytes(found)
 
 
-def _as_object(body: bytes) -> Mapping[str, Any] | None:
+def _as_json(body: bytes) -> Any:
     try:
-        found = json.loads(body)
+        return json.loads(body)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None

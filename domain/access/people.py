@@ -90,3 +90,17 @@ def roles_of_person(policy: Policy, person: str, groups: Iterable[str]) -> froze
     for group in groups:
         given += oidc.roles.get(group, [])
     return frozenset(given)
+
+
+def roles_in_chat(policy: Policy, person: str) -> frozenset[AccessRole]:
+    """What a person may do by typing in a chat: what the policy gives them, else what a responder may.
+
+    Whoever stands in the policy with a verified account is somebody who is paged; groups at an identity
+    provider are not known there.
+    """
+    given = policy.access.people.get(person)
+    oidc = policy.access.oidc
+    default = oidc.default_roles if oidc is not None and given is None else []
+    if given is None and not default:
+        return frozenset({AccessRole.RESPONDER})
+    return frozenset([*(given or []), *default])

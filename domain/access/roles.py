@@ -58,9 +58,11 @@ ROWS: Mapping[frozenset[AccessRole], tuple[str, ...]] = {
         "set_severity", "set_priority", "delegate", "hand_over", "apply_policy", "resolve", "reopen",
         "cancel", "approve", "close",
     ),
-    frozenset({_COMMS}): ("publish_update_external",),
+    frozenset({_COMMS}): ("publish_update_external", "release_message"),
     frozenset({_COMMS, _MANAGER}): ("approve_update", "withdraw_update"),
-    frozenset({_COMMS, _ADMIN}): ("publish_status_page",),
+    frozenset({_COMMS, _ADMIN}): (
+        "publish_status_page", "read_subscribers", "remove_subscriber",
+    ),
     frozenset({_MANAGER, _ADMIN}): (
         # What keeps pages from people: a window for a service, and somebody else's contacts.
         "add_maintenance", "remove_maintenance", "set_contact_of_another",
@@ -72,7 +74,9 @@ ROWS: Mapping[frozenset[AccessRole], tuple[str, ...]] = {
     frozenset({_VIEWER, _ADMIN}): (
         "read_oncall", "read_load", "read_maintenance", "read_heartbeats", "read_policy", "explain",
     ),
-    frozenset({_ADMIN}): ("reload_policy", "list_tokens", "create_token", "revoke_token"),
+    frozenset({_ADMIN}): (
+        "reload_policy", "list_tokens", "create_token", "revoke_token", "read_webhook_secret",
+    ),
     frozenset({_INGEST}): ("ingest", "beat"),
     EVERY: ("whoami",),
 }  # fmt: skip
@@ -99,6 +103,9 @@ WORDS: Mapping[str, str] = {
     "read_heartbeats": "reading heartbeats",
     "read_policy": "reading the policy",
     "read_reports": "reading reports",
+    "read_subscribers": "reading who subscribed",
+    "remove_subscriber": "removing a subscriber",
+    "read_webhook_secret": "reading a webhook's secret",
     "listen": "listening to changes",
     "ingest": "sending alerts",
     "beat": "sending a heartbeat",

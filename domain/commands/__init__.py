@@ -9,6 +9,7 @@ from __future__ import annotations
 from domain.commands.approval import ApproveUpdate, WithdrawUpdate
 from domain.commands.base import Command
 from domain.commands.communication import PublishUpdate
+from domain.commands.holding import ReleaseMessage
 from domain.commands.judgement import Assess, SetPriority, SetSeverity
 from domain.commands.lifecycle import ApplyPolicy, Cancel, Reopen, Resolve
 from domain.commands.paging import Acknowledge, Escalate
@@ -40,6 +41,7 @@ COMMANDS: dict[str, type[Command]] = {
         PublishUpdate,
         ApproveUpdate,
         WithdrawUpdate,
+        ReleaseMessage,
         Note,
         Observe,
         AddTheory,

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from domain import text_limits
 from domain.aggregate import Fact
 from domain.audiences import hearing
 from domain.commands.base import OPEN_OR_RESOLVED, Command
 from domain.commands.texts import Text
-from domain.errors import TransitionError
+from domain.errors import CommandError, Problem, TransitionError
 from domain.incident import Incident, Status
 from domain.publishing import publications
 from domain.updates import Audience, UpdateStatus
@@ -30,6 +31,15 @@ class PublishUpdate(Command):
     next_update_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60)
 
     def check(self, incident: Incident, actor: str) -> None:
+        self._check_side(incident)
+        heard_by = hearing(incident.policy.audiences, self.audience, incident.severity)
+        channels = [channel for one in heard_by.values() for channel in one.channels]
+        if too_long := text_limits.problems(self.text, self.audience, channels):
+            raise CommandError(
+                self.name, [Problem(where="/text", detail=detail) for detail in too_long]
+            )
+
+    def _check_side(self, incident: Incident) -> None:
         if self.audience is not Audience.EXTERNAL:
             return
         if incident.status is Status.RESOLVED:

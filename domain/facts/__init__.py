@@ -51,6 +51,7 @@ from domain.facts.deliveries import (
     PageUnconfirmed,
     PagingFailed,
 )
+from domain.facts.holding import MessageHeld, MessageReleased
 from domain.facts.lifecycle import (
     Assessed,
     Cancelled,
@@ -85,6 +86,16 @@ from domain.facts.people import (
     RoleUnanswered,
     ShiftTooLong,
 )
+from domain.facts.rooms import (
+    ChannelDegraded,
+    ChannelRestored,
+    NotInvited,
+    RoomArchived,
+    RoomKept,
+    RoomOpened,
+    RoomReplaced,
+    RoomUnarchived,
+)
 from domain.facts.work import (
     ExperimentAdded,
     Linked,
@@ -111,6 +122,8 @@ __all__ = [
     "CauseEnded",
     "CauseStillOpen",
     "ChangeNoted",
+    "ChannelDegraded",
+    "ChannelRestored",
     "Closed",
     "CommandRefused",
     "CommsOpened",
@@ -130,8 +143,11 @@ __all__ = [
     "Linked",
     "MaintenanceEnded",
     "MessageFailed",
+    "MessageHeld",
+    "MessageReleased",
     "MessageSent",
     "NamesRefreshed",
+    "NotInvited",
     "Noted",
     "Observed",
     "OperatorTold",
@@ -157,6 +173,11 @@ __all__ = [
     "RoleAccepted",
     "RoleDeclined",
     "RoleUnanswered",
+    "RoomArchived",
+    "RoomKept",
+    "RoomOpened",
+    "RoomReplaced",
+    "RoomUnarchived",
     "SeverityChanged",
     "ShiftTooLong",
     "SignOfLifeAsked",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from domain.aggregate import Fact
 from domain.incident import Communications, Incident
 from domain.messages import Delivery, DeliveryState, Purpose
+from domain.rooms import RoomState
 from domain.updates import Audience, Stage, Update, UpdateClock, UpdateStatus
 
 
@@ -19,6 +20,9 @@ class CommsOpened(Fact):
     bridge: str | None = None
     document: str | None = None
     status_page: bool = False
+    chat: str | None = None
+    """Where the room is made; None: it is only named."""
+    archive_room: Literal["never", "resolved", "closed"] | None = None
 
     def sentence(self) -> str:
         parts = [
@@ -30,7 +34,12 @@ class CommsOpened(Fact):
         return "Communications opened: " + (", ".join(p for p in parts if p) or "none by policy")
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        incident.communications = Communications(**self.model_dump(), opened_at=at)
+        places = self.model_dump(exclude={"chat", "archive_room"})
+        incident.communications = Communications(**places, opened_at=at)
+        if self.chat is not None:
+            name = self.room or incident.id
+            archive = self.archive_room or "closed"
+            incident.room = RoomState(chat=self.chat, name=name, archive=archive)
 
 
 class AssessmentAsked(Fact):
@@ -155,6 +164,8 @@ class MessageFailed(Fact):
         reasons = "; ".join(
             dict.fromkeys([*(f"{d.recipient}: {d.reason}" for d in missed), *self.notes])
         )
+        if not missed:
+            return f"{self.what}: {reasons}"  # everybody has it; a person should know how
         then = ", trying again" if self.will_retry else ""
         return f"{self.what} not delivered ({reasons}){then}"
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from domain.errors import Problem
 from domain.policy.plausible import value_problems
+from domain.policy.publishing import publishing_problems
 from domain.policy.references import reference_problems
 from domain.policy.shape import shape_problems
+from domain.policy.social import social_problems
 from domain.policy.unwise import find_warnings, gap_problems
 
 __all__ = ["KNOWN_CONTACT_CHANNELS", "find_problems", "find_warnings", "gap_problems"]
@@ -26,6 +28,11 @@ KNOWN_CONTACT_CHANNELS = (
     "ntfy",
     "slack",
     "apprise",
+    "webhook",
+    "mastodon",
+    "bluesky",
+    "x",
+    "statuspage",
     "outbox",
 )
 
@@ -46,6 +53,8 @@ def find_problems(
     every = [
         *shape_problems(raw),
         *reference_problems(raw),
+        *social_problems(raw),
+        *publishing_problems(raw),
         *value_problems(raw, tuple(channels), _collected(formats)),
     ]
     return list({(problem.where, problem.detail): problem for problem in every}.values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from domain.policy.base import Strict
 
+_ADDRESS = r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
+_ORIGIN = r"^https?://[^\s/?#]+$"
 PLACES = ("room", "bridge", "document", "status_page")
 """What opens, each of which a process can leave out."""
 
@@ -49,15 +51,19 @@ class StatusPage(Strict):
     """The public page."""
 
     title: str = ""
-    url: str | None = None
+    url: Annotated[str, Field(pattern=_ADDRESS)] | None = None
     """Where readers find it: links and feeds name this address."""
     timezone: str = "UTC"
     publish_to: list[PublishTarget] = []
-    widget_origins: list[str] = []
+    widget_origins: list[Annotated[str, Field(pattern=_ORIGIN)]] = []
     """Other sites that may embed the widget: `https://www.example.com`. Empty: all of them."""
     subscribe: bool = True
     """Whether readers can subscribe."""
+    subscribe_by: list[Literal["email", "sms", "webhook"]] = ["email", "webhook"]
+    """By which ways. Text messages cost money, so they are named on purpose."""
     history_days: int = Field(90, ge=1, le=365)
     """Days that uptime is shown for."""
+    statuspage_components: dict[str, str] = {}
+    """What Atlassian Statuspage calls each service: `checkout: 8kbf7d35c070`."""
     groups: dict[str, list[str]] = {}
     """Services shown together, under a heading."""

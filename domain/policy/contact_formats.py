@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from domain.policy.shape import found
+from domain.text_limits import SOCIAL
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -20,6 +21,9 @@ APPRISE = re.compile(
     r"|env:[A-Za-z_][A-Za-z0-9_]*"
     r"|file:/\S+"
 )
+WEBHOOK = re.compile(r"https?://[^\s@/]+(/\S*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:/\S+")
+STATUSPAGE = re.compile(r"[a-z0-9]{4,40}")
+ACCOUNT = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9@._-]{0,200}")
 
 
 class Format(NamedTuple):
@@ -48,6 +52,18 @@ FORMATS: dict[str, Format] = {
         "Apprise URL, and no reference to one such as env:ALICE_DISCORD or file:/run/secrets/alice",
         shown=lambda value: "this",
     ),
+}
+_ACCOUNT = Format(
+    ACCOUNT, "name of our account there such as @status@social.example: letters, digits, @ . _ -"
+)
+FORMATS |= {
+    "webhook": Format(
+        WEBHOOK,
+        "https:// address, and no reference to one such as env:PARTNER_WEBHOOK",
+        shown=lambda value: "this",
+    ),
+    **dict.fromkeys(SOCIAL, _ACCOUNT),
+    "statuspage": Format(STATUSPAGE, "page id of Atlassian Statuspage such as kctbh9vrtdwd"),
 }
 _SLACK_OF_GROUP = Format(SLACK_PLACE, "Slack member or channel id such as U02ABCDEF or C02ABCDEF")
 

@@ -123,6 +123,9 @@ def _services_named(raw: Raw) -> Found:
         yield from texts(window, "services", where)
     yield from _fields(raw, "heartbeats", "service")
     yield from texts(section(raw, "reports"), "services", "reports")
+    groups = section(raw, "status_page", "groups")
+    for name in groups:
+        yield from texts(groups, name, "status_page.groups")
     yield from mapped(raw, "service")
 
 

@@ -26,6 +26,7 @@ READS: Mapping[str, str] = {
     "intake_refused": "read_policy",
     "reports": "read_reports",
     "one_report": "read_reports",
+    "subscribers": "read_subscribers",
 }
 
 OPERATIONS: Mapping[str, str] = {
@@ -33,6 +34,7 @@ OPERATIONS: Mapping[str, str] = {
     **{name: name for name in COMMANDS},
     **{f"postmortem_{name}": name for name in POSTMORTEM_COMMANDS},
     "declare": "declare",
+    "preview_update": "publish_update",
     "override": "add_override",
     "remove_override": "remove_override",
     "swap": "swap",
@@ -47,9 +49,11 @@ OPERATIONS: Mapping[str, str] = {
     "confirm_report": "confirm_report",
     "join_report": "join_report",
     "dismiss_report": "dismiss_report",
+    "remove_subscriber": "remove_subscriber",
     "tokens": "list_tokens",
     "create_token": "create_token",
     "revoke_token": "revoke_token",
+    "read_webhook_secret": "read_webhook_secret",
     "whoami": "whoami",
 }
 """By the operation id of the route, or by the name of its function where it is not in the document."""

@@ -12,6 +12,7 @@ from domain.policy.model import Policy
 from starter.answering.acting import Answering
 from starter.answering.limits import Allowance, Seen
 from starter.answering.slack import SECONDS
+from starter.answering.slack_commands import ChatCommands
 from starter.answering.texting import Texting
 from starter.api.metrics import Metrics
 from starter.gateway import Gateway
@@ -30,6 +31,7 @@ class AnswerDesk:
     signer: AnswerSigner
     answering: Answering
     texting: Texting
+    commands: ChatCommands
     own_url: str
     """Address under which vendors call this API, as they sign it."""
     twilio_token: SecretStr
@@ -58,6 +60,7 @@ def build_answer_desk(
         signer=AnswerSigner(settings.data_dir / ANSWER_SECRET_FILE),
         answering=answering,
         texting=Texting(answering, gateway, policy, _now),
+        commands=ChatCommands(gateway, policy, metrics, _now),
         own_url=settings.own_url(),
         twilio_token=settings.twilio_auth_token or SecretStr(""),
         slack_secret=settings.slack_signing_secret or SecretStr(""),

@@ -37,6 +37,11 @@ class Allowance:
         times.append(now)
         return True
 
+    def give_back(self, key: str) -> None:
+        """What was taken last came to nothing."""
+        if times := self._taken.get(key):
+            times.pop()
+
 
 class Seen:
     """What has come in before: a signed request that comes again is a replay.
@@ -49,6 +54,11 @@ class Seen:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._clock = seconds, clock
         self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def has(self, key: str) -> bool:
+        """Whether it was noted, and is not forgotten yet."""
+        at = self._seen.get(key)
+        return at is not None and self._clock() - at < self._seconds
 
     def is_new(self, key: str) -> bool:
         """Note it; False where it was noted already."""

@@ -35,6 +35,8 @@ class Pressed(NamedTuple):
     """The text of the message that holds the button."""
     blocks: list[dict[str, Any]]
     """Its blocks but those that hold buttons."""
+    trigger: str = ""
+    """Opens a window, for three seconds."""
 
 
 def signature_of(secret: str, timestamp: str, body: bytes) -> str:
@@ -77,6 +79,7 @@ def read_press(body: bytes) -> Pressed | None:
         response_url=_text_at(payload, "response_url"),
         said=_text_at(payload, "message", "text"),
         blocks=_kept_blocks(payload.get("message")),
+        trigger=_text_at(payload, "trigger_id"),
     )
 
 

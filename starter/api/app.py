@@ -18,6 +18,7 @@ from starter.api import (
     hooks,
     incidents,
     load,
+    mail_events,
     maintenance,
     oncall,
     ops,
@@ -26,14 +27,20 @@ from starter.api import (
     people,
     policies,
     postmortems,
+    previewing,
     publishing,
     refused,
     report,
     reports,
     roster,
     signing_in,
+    slack_commands,
+    status,
+    subscribers,
+    subscribing,
     tokens,
     trying,
+    webhooks,
 )
 from starter.api.authorisation import require_token
 from starter.api.bodies import within_rate
@@ -86,12 +93,27 @@ def create_app(
     api = APIRouter(prefix=API, dependencies=[Depends(require_token), Depends(within_rate)])
     for module in (postmortems, incidents, trying, load, roster, oncall, maintenance, heartbeats):
         api.include_router(module.router)
-    for module in (policies, publishing, events, refused, tokens, reports):
+    for module in (
+        policies,
+        previewing,
+        publishing,
+        events,
+        refused,
+        tokens,
+        reports,
+        subscribers,
+        webhooks,
+    ):
         api.include_router(module.router)
     app.include_router(calendar_export.router)
     app.include_router(api)
-    for module in (hooks, pagerduty, opsgenie, ops, people, report, signing_in, callbacks, answers):
+    for module in (hooks, pagerduty, opsgenie, ops, people, report, signing_in):
+        app.include_router(module.router)
+    app.include_router(slack_commands.router)
+    for module in (callbacks, mail_events, answers):
         app.include_router(module.router)
     app.include_router(heartbeats.door)
+    app.include_router(subscribing.router)
+    app.include_router(status.router)  # the last: it answers whatever is left under /status
     app.add_middleware(Frame, metrics=services.metrics)
     return app

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx2
 import structlog
 from fastapi import APIRouter, Depends
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from starter.answering import slack, twilio
 from starter.answering.acting import ACKNOWLEDGE, Result
 from starter.answering.desk import AnswerDesk
 from starter.answering.slack import Pressed
+from starter.answering.slack_modals import read_submission
 from starter.answering.texting import sender_of
 from starter.answering.voice import answer_call
-from starter.api.answers import form_of, raw_body
+from starter.answering.wishes import Wish, read_wish
+from starter.api.answers import form_of
 from starter.api.bodies import no_query
 from starter.api.problems import ProblemError
 from starter.api.services import Services, services_of
+from starter.api.slack_commands import CARD, card_pressed, submitted
+from starter.api.slack_requests import answer, signed_body, unsigned
 from starter.security import PageRef, TokenState
+from starter.signatures import digest
 
 router = APIRouter(prefix="/answer", tags=["answers"])
 SLACK_ANSWER_SECONDS = 2.5
 """Slack shows an error after three."""
-SLACK_POST_SECONDS = 5.0
 MAX_AGAIN = 9
 log = structlog.get_logger(__name__)
 
@@ -106,6 +107,8 @@ async def sms(request: Request) -> Response:
     fields = await _from_twilio(request, desk)
     number, message_id = fields.get("From", ""), fields.get("MessageSid", "")[:64]
     person = sender_of(services.policy(), number)
+    if read_wish(fields.get("Body", "")).wish is Wish.STOP:
+        await services.subscriptions.stop_texts(number)
     if person is None:
         services.metrics.answers.labels("sms", "unknown_sender").inc()
         if desk.logged.take("unknown sender"):
@@ -128,21 +131,18 @@ async def sms(request: Request) -> Response:
 )
 async def from_slack(request: Request) -> Response:
     services = services_of(request)
-    desk = services.answers
-    body = await raw_body(request)
-    given = request.headers.get("x-slack-signature", "")
-    stamp = request.headers.get("x-slack-request-timestamp", "")
-    secret = desk.slack_secret.get_secret_value()
-    if not slack.is_signed(secret, stamp, body, given, desk.clock().timestamp()):
-        raise _unsigned(desk, "Slack", "SLACK_SIGNING_SECRET", bool(desk.slack_secret))
-    if not desk.slack_seen.is_new(given):
-        raise ProblemError(403, "replayed", "this request has been answered before")
+    body = await signed_body(request)
     try:
+        sent = read_submission(body)
+        if sent is not None:
+            return await submitted(services, sent, f"chat/{digest(body)}")
         pressed = slack.read_press(body)
     except (ValueError, RecursionError):
         raise ProblemError(400, "not_a_form", "the body holds no payload of Slack's") from None
-    if pressed is None or pressed.action == slack.OPEN:
+    if pressed is None or pressed.action.partition("_")[0] == slack.OPEN:
         return Response(status_code=200)  # what Slack tells of modals and menus is none of ours
+    if pressed.action.startswith(CARD):
+        return await card_pressed(services, pressed, f"chat/{digest(body)}")
     page = _page_of(services, pressed)
     if isinstance(page, str):
         return _to_slack(services, pressed, slack.private(page))
@@ -199,40 +199,10 @@ def _to_slack(
     services: Services,
     pressed: Pressed,
     said: dict[str, Any],
-    later: asyncio.Task[dict[str, Any]] | None = None,
+    *later: asyncio.Task[dict[str, Any]],
 ) -> Response:
     """Answer at once, and post the same to the message's own address: Slack reads only that of a block."""
-
-    async def post() -> None:
-        await _post(services, pressed.response_url, said)
-        if later is not None:
-            await _post(services, pressed.response_url, await later)
-
-    return JSONResponse(said, background=BackgroundTask(post))
-
-
-async def _post(services: Services, url: str, said: dict[str, Any]) -> None:
-    """Change the message. What was decided stands, so a failure is only told."""
-    settings = services.settings
-    if not _is_slacks(url, settings.slack_base_url):
-        return
-    proxy = settings.channel_proxy.get_secret_value() if settings.channel_proxy else None
-    try:
-        async with httpx2.AsyncClient(
-            timeout=SLACK_POST_SECONDS, trust_env=False, proxy=proxy
-        ) as client:
-            answer = await client.post(url, json=said)
-            answer.raise_for_status()
-    except httpx2.HTTPError as error:
-        log.warning("a message in Slack could not be changed", why=type(error).__name__)
-
-
-def _is_slacks(url: str, base_url: str) -> bool:
-    """Whether an address is Slack's own, or that of the stand-in that the operator has set."""
-    asked, own = urlsplit(url), urlsplit(base_url)
-    if asked.scheme == "https" and asked.hostname == "hooks.slack.com":
-        return True
-    return (asked.scheme, asked.netloc) == (own.scheme, own.netloc)
+    return answer(services, pressed.response_url, said, later, is_posted=True)
 
 
 async def _from_twilio(request: Request, desk: AnswerDesk) -> dict[str, str]:
@@ -242,15 +212,8 @@ async def _from_twilio(request: Request, desk: AnswerDesk) -> dict[str, str]:
     url = f"{desk.own_url}{request.url.path}{query}"
     given = request.headers.get("x-twilio-signature", "")
     if not twilio.is_signed(desk.twilio_token.get_secret_value(), url, form, given):
-        raise _unsigned(desk, "Twilio", "TWILIO_AUTH_TOKEN", bool(desk.twilio_token))
+        raise unsigned(desk, "Twilio", "TWILIO_AUTH_TOKEN", bool(desk.twilio_token))
     return dict(form)
-
-
-def _unsigned(desk: AnswerDesk, vendor: str, setting: str, is_set: bool) -> ProblemError:
-    """403: what to do is for the operator, who reads the log; the sender learns little."""
-    if desk.logged.take(setting):
-        log.warning("unsigned requests are refused", vendor=vendor, setting=setting, is_set=is_set)
-    return ProblemError(403, "refused", f"not signed by {vendor}")
 
 
 def _twiml(text: str) -> Response:

@@ -82,6 +82,7 @@ async def add(request: Request, body: Body, header: Key) -> Response:
             # Said here, so that a desk that hears of it late begins no later.
             fields["from"] = now.isoformat()
     answer = await services.standing.add_window(service, fields, key_for(body, header))
+    services.status.windows_changed()
     if isinstance(answer, Accepted):
         return JSONResponse({"accepted": True, "service": service}, 202)
     window = Window.model_validate(answer.view["window"])
@@ -114,6 +115,7 @@ async def remove(request: Request, service: str, window: str, body: Body, header
             raise
         near = tuple(name for problem in error.problems() for name in problem.near)
         raise _unknown("window", window, near) from None
+    services.status.windows_changed()
     if isinstance(answer, Accepted):
         return JSONResponse({"accepted": True, "service": service}, 202)
     gone = Window.model_validate(answer.view["window"])
@@ -151,4 +153,5 @@ def _shown(service: str, window: Window, now: datetime) -> dict[str, Any]:
         "by": window.by or None,
         "source": window.source,
         "reason": window.reason,
+        "public_text": window.public_text,
     }

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starter.api.bodies import Body, no_query
 from starter.api.services import services_of
 from starter.intake import CAN_SIGN
+from starter.template_check import check_texts
 from starter.temporal_link import GatewayUnavailableError
 
 router = APIRouter(prefix="/policy", tags=["policy"])
@@ -45,7 +46,10 @@ async def reload_policy(request: Request, body: Body) -> dict[str, Any]:
     services = services_of(request)
     before, old = services.policies.current()
     loaded = await asyncio.to_thread(
-        services.policies.reload, services.settings.policy, formats=CAN_SIGN
+        services.policies.reload,
+        services.settings.policy,
+        formats=CAN_SIGN,
+        texts=check_texts(services.settings.templates, is_fatal=False),
     )
     untold = await services.standing.follow(old, services.policy())
     try:

@@ -40,6 +40,8 @@ from starter.temporal_link import GatewayUnavailableError, NotAnsweredError, Ref
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+WITH_TOKENS = ("/i/", "/answer/", "/status/subscribe/")
+"""How the paths of links for people begin, which hold their token."""
 UNAVAILABLE = (
     GatewayUnavailableError,
     NotAnsweredError,
@@ -202,7 +204,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
         case _:
             path = shown_path(request)
             # A link for people holds its token in the path.
-            held = next((start for start in ("/i/", "/answer/") if path.startswith(start)), None)
+            held = next((start for start in WITH_TOKENS if path.startswith(start)), None)
             shown = path if held is None else f"{held}…"
             log.error("api.error", path=shown, exc_info=error)
             detail = "an error of Tocsin's own; its log has more under this request_id"

@@ -12,13 +12,13 @@ from starlette.responses import HTMLResponse, Response
 
 from domain.policy.slice import UNKNOWN_SERVICE
 from domain.reporting import Said
+from domain.status_page.incidents import public_incident
 from starter.access.door import NotAdmittedError
 from starter.access.sessions import Session
 from starter.answering.twilio import read_form
 from starter.api.bodies import TooLargeError, no_query, read_body
 from starter.api.looks import looks
 from starter.api.oncall import wire
-from starter.api.people import published
 from starter.api.problems import UNAVAILABLE, ProblemError
 from starter.api.services import Services, services_of
 from starter.api.session_cookies import TOKEN_FIELD, by_session
@@ -226,9 +226,18 @@ async def _known(services: Services) -> list[dict[str, Any]]:
     found = []
     policy = services.policy()
     for view in await services.reports.open_incidents_of_all():
-        said = published(policy, view)
-        if said is not None:
-            found.append({**said, "at": said["at"]})
+        told = public_incident(policy, view)
+        if told is not None and told.is_open:
+            last = told.last
+            found.append(
+                {
+                    "name": told.component_name,
+                    "status": last.status.value,
+                    "at": wire(last.at),
+                    "text": last.text,
+                    "next_update_at": wire(last.next_update_at) if last.next_update_at else None,
+                }
+            )
     return found[:20]
 
 

@@ -34,9 +34,9 @@ from starter.settings import (
     Settings,
     SettingsError,
     load_settings,
-    refuse_unknown_settings,
 )
 from starter.temporal_link import connect
+from starter.unknown_settings import refuse_unknown_settings
 
 GRACEFUL_SECONDS = 3
 """An open event stream would keep the process for ever."""
@@ -123,7 +123,12 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         log_config=None,
     )
     log.info("api.starting", host=settings.api_host, port=settings.api_port)
-    await Server(config, services.feed.close, keeper).serve()
+
+    def let_go() -> None:
+        services.feed.close()
+        services.status.close()
+
+    await Server(config, let_go, keeper).serve()
 
 
 def run(environ: Mapping[str, str]) -> int:

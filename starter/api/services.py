@@ -11,6 +11,7 @@ from typing import cast
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 
+from domain.addresses import Allowed
 from domain.policy.model import Policy
 from records.database import RecordsUnavailableError
 from records.policy_store import PolicyStore
@@ -19,10 +20,11 @@ from starter.access.door import Door
 from starter.access.oidc import Provider
 from starter.access.sessions import Sessions
 from starter.access.store import TokenStore
-from starter.addresses import Allowed
 from starter.answering.desk import AnswerDesk, build_answer_desk
 from starter.answering.limits import Allowance
+from starter.answering.mail_desk import MailEventDesk
 from starter.api.feed import Feed
+from starter.api.live_status import LiveStatus
 from starter.api.metrics import Metrics
 from starter.egress import Egress
 from starter.gateway import Gateway
@@ -42,6 +44,8 @@ from starter.reports.form import FormTokens
 from starter.security import LINK_SECRET_FILE, LinkSigner, ensure_token
 from starter.settings import Settings
 from starter.standing import Standing
+from starter.subscriber_links import SubscriberLinks
+from starter.subscriptions import SubscriptionDesk
 from templates.renderer import Renderer
 
 PAGES = Path(__file__).parent / "pages"
@@ -75,6 +79,7 @@ class Services:
     signer: LinkSigner
     renderer: Renderer
     feed: Feed
+    status: LiveStatus
     metrics: Metrics
     answers: AnswerDesk
     standing: Standing
@@ -85,6 +90,9 @@ class Services:
     form_tokens: FormTokens
     report_limits: ReportLimits
     limits: Limits
+    mail_events: MailEventDesk
+    subscriptions: SubscriptionDesk
+    subscriber_links: SubscriberLinks
 
     @property
     def policies(self) -> PolicyStore:
@@ -129,6 +137,7 @@ def build_services(settings: Settings, gateway: Gateway, environ: Mapping[str, s
     door = Door(token, TokenStore(settings.data_dir))
     answers = build_answer_desk(settings, gateway, lambda: gateway.policies.current()[1], metrics)
     signer = LinkSigner(settings.data_dir / LINK_SECRET_FILE)
+    renderer = Renderer([PAGES], own_folder=settings.templates)
     egress = Egress(Allowed(settings.egress_allow), proxy=settings.egress_proxy)
     return Services(
         settings=settings,
@@ -156,8 +165,14 @@ def build_services(settings: Settings, gateway: Gateway, environ: Mapping[str, s
         ),
         form_tokens=FormTokens(signer),
         report_limits=ReportLimits(),
-        renderer=Renderer([PAGES]),
+        mail_events=MailEventDesk(settings.sendgrid_event_key),
+        subscriptions=SubscriptionDesk(gateway),
+        subscriber_links=SubscriberLinks(signer, settings.own_url()),
+        renderer=renderer,
         feed=Feed(gateway.records),
+        status=LiveStatus(
+            gateway.records, standing, gateway.policies.current, renderer, settings.own_url()
+        ),
         metrics=metrics,
         answers=answers,
         standing=standing,

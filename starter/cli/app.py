@@ -23,9 +23,11 @@ from starter.cli import (
     policies,
     postmortems,
     reports,
+    subscribers,
     system,
     telling,
     tokens,
+    webhooks,
 )
 from starter.cli.failures import CliError, ExitCode, report, usage
 from starter.cli.screen import ColorChoice, choose_color
@@ -42,7 +44,7 @@ app = typer.Typer(
 )
 for module in (incidents, lifecycle, judging, telling, people, experiments, reports):
     app.add_typer(module.app)
-for module in (on_call, maintenance, postmortems, policies, tokens, system):
+for module in (on_call, maintenance, postmortems, policies, subscribers, tokens, webhooks, system):
     app.add_typer(module.app)
 
 

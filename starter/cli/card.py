@@ -225,6 +225,7 @@ def _sections(view: View, entries: list[View], now: datetime) -> Iterable[tuple[
     )
     yield "Updates", list(_updates(view, entries, now))
     yield "Waiting for approval", list(_proposals(view))
+    yield "Held: it may be out", list(_held(view))
     yield (
         "Links",
         [
@@ -271,10 +272,25 @@ def _proposals(view: View) -> Iterable[Row]:
         yield one_line(one["id"]), text.append(f"\n{one_line(how)}", "not bold dim")
 
 
+def _held(view: View) -> Iterable[Row]:
+    """Public messages of which a person has to say whether they are out, and how."""
+    for one in view.get("held") or []:
+        head = f"{one['what']} by {one['channel']}, for {one['recipient']}"
+        how = f"`tocsin release {view['id']} {one['id']} --verdict it-is-out|send-again|drop`"
+        text = Text(f"{one_line(head)}\n", "bold red").append(one_line(one["detail"]), "not bold")
+        yield one_line(one["id"]), text.append(f"\n{one_line(how)}", "not bold dim")
+
+
 def _places(view: View) -> Iterable[Row]:
+    places = view.get("communications") or {}
     for name in ("room", "bridge", "document"):
-        if place := (view.get("communications") or {}).get(name):
-            yield name, Text(one_line(place))
+        if place := places.get(name):
+            text = Text(one_line(place))
+            if name == "room" and places.get("room_url"):
+                text.append(f"  {one_line(places['room_url'])}")
+            if name == "room" and (trouble := places.get("room_trouble")):
+                text.append(f"  cannot be used: {one_line(trouble)}", "bold red")
+            yield name, text
     if view.get("url"):
         yield "page", Text(one_line(view["url"]))
     if view.get("policy_version"):

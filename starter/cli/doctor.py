@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -45,6 +46,7 @@ def examine(session: Session) -> list[Finding]:
         "intake": lambda: _intake(session, is_up=ready is not None and reach.state != "failed"),
         "delivery": lambda: _delivery(ready or {}),
         "journal": lambda: _journal(ready),
+        "status page": _status_page,
     }
     return [_safely(name, check) for name, check in checks.items()]
 
@@ -245,6 +247,24 @@ def _journal(ready: dict[str, Any] | None) -> Finding:
     size = sum(file.stat().st_size for file in left) / 1024 / 1024
     detail = f"{size:.1f} MB of alerts wait in {data_dir() / 'journal'}: the API delivers them"
     return Finding("journal", "warning", f"{detail} when it runs")
+
+
+def _status_page() -> Finding:
+    """Whether every place that the status page is written to has it as it should be."""
+    try:
+        noted = json.loads((data_dir() / "run" / "status-page.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Finding(
+            "status page", "ok", "served by Tocsin itself; the policy names no other place"
+        )
+    failing = [
+        f"{name} since {one['failing_since']} ({one['failures']} times): {one['why']}"
+        for name, one in noted.items()
+        if one["failures"]
+    ]
+    if failing:
+        return Finding("status page", "failed", "not published at " + "; ".join(failing))
+    return Finding("status page", "ok", "published at " + ", ".join(noted))
 
 
 def _delivery(ready: dict[str, Any]) -> Finding:

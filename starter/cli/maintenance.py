@@ -41,6 +41,12 @@ def add(
             help=f"{words.PLANS}; by the organisation's clock.",
         ),
     ] = "1h",
+    public_text: Annotated[
+        str | None,
+        typer.Option(
+            help="What the status page says; left out: that there is maintenance, never the reason."
+        ),
+    ] = None,
     actor: options.Actor = None,
     key: options.Key = None,
     output: options.Output = Format.TABLE,
@@ -52,7 +58,8 @@ def add(
     if words.is_clock(since) or words.is_clock(until):
         now = _where_the_organisation_is(ctx)
         since, until = since and words.on_day(since, now), words.on_day(until, now)
-    body = write.body({"service": service, "from": since, "to": until, "reason": reason})
+    said = {"from": since, "to": until, "reason": reason, "public_text": public_text}
+    body = write.body({"service": service, **said})
     answer = perform(ctx, write, lambda client, key: client.add_maintenance(body, key))
     end = answer.data.get("to") or until
     done = f"{service} is in maintenance as {answer.data.get('id', 'a window')}: until {end}"

@@ -156,11 +156,16 @@ def _read(
     from records.policy_file import read_policy
     from records.roster_files import RosterFiles
     from starter.intake import CAN_SIGN
+    from starter.template_check import check_texts
 
+    own = os.environ.get("TOCSIN_TEMPLATES", "").strip()
+    texts = check_texts(Path(own) if own else None)
     # Where Tocsin has run on this machine, its copies of calendar feeds count for coverage.
     files = RosterFiles(data_dir() / "policy")
     try:
-        loaded = read_policy(path, formats=CAN_SIGN, files=files, with_samples=with_samples)
+        loaded = read_policy(
+            path, formats=CAN_SIGN, files=files, with_samples=with_samples, texts=texts
+        )
     except PolicyError as error:
         return None, error.problems, []
     return loaded, [], loaded.warnings

@@ -90,6 +90,17 @@ def version(output: options.Output = Format.TABLE) -> None:
     emit({"version": number}, output, table=lambda: print(f"tocsin {number}"), ids=[number])
 
 
+@status_page.command("show")
+def show(ctx: typer.Context, output: options.Output = Format.TABLE) -> None:
+    """What the public reads now: components and open incidents."""
+    from starter.cli import public_page
+
+    with session(ctx).client() as client:
+        page = client.status_page()
+    names = [one["id"] for one in page.get("incidents") or []]
+    emit(page, output, table=lambda: public_page.summary(page), ids=names)
+
+
 @status_page.command("publish")
 def publish(
     ctx: typer.Context,
@@ -97,13 +108,13 @@ def publish(
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Write the public status page as a static file into the data folder."""
-    from starter.cli import tables
+    """Write the public status page as static files to every place of the policy."""
+    from starter.cli import public_page
 
     write = Write(actor, key, output)
     body = write.body({})
     answer = perform(ctx, write, lambda client, key: client.publish_status_page(body, key))
-    finish(answer, output, "status page published", table=tables.pairs)
+    finish(answer, output, "status page published", table=public_page.published)
 
 
 def own_version() -> str:

@@ -16,7 +16,7 @@ from starter.cli.screen import clean, console, one_line, show
 View = dict[str, Any]
 
 
-def _table(*columns: str, gives_way: str = "") -> Table:
+def columns(*columns: str, gives_way: str = "") -> Table:
     """A table without lines; where it is too wide for a terminal, one column gives way."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
@@ -30,7 +30,7 @@ def incidents(found: list[View], status: str) -> None:
         show(Text(f"no {status} incidents" if status != "all" else "no incidents"))
         return
     now = datetime.now(UTC)
-    table = _table("ID", "SEV", "PRI", "STATUS", "AGE", "LEAD", "SUMMARY", gives_way="SUMMARY")
+    table = columns("ID", "SEV", "PRI", "STATUS", "AGE", "LEAD", "SUMMARY", gives_way="SUMMARY")
     for one in sorted(found, key=_position):
         severity, state = one_line(one.get("severity")), one_line(one.get("status"))
         raised = clock.read(one.get("raised_at"))
@@ -114,7 +114,7 @@ def _by_day(entries: list[View]) -> Iterable[tuple[str, list[View]]]:
 
 def on_call(found: View) -> None:
     """The steps of a service's policy as they would page now."""
-    table = _table("STEP", "AFTER", "PERSON", "FROM", "UNTIL")
+    table = columns("STEP", "AFTER", "PERSON", "FROM", "UNTIL")
     now = datetime.now(UTC)
     for number, step in enumerate(found.get("steps") or [], start=1):
         nobody = {"person": "NOBODY", "schedule": "; ".join(step.get("skipped") or [])}
@@ -134,7 +134,7 @@ def rows(found: list[View], empty: str = "nothing") -> None:
         return
     now = datetime.now(UTC)
     names = list(dict.fromkeys(name for one in found for name in one))
-    table = _table(
+    table = columns(
         *(one_line(name).upper() for name in names), gives_way=one_line(names[-1]).upper()
     )
     for one in found:

@@ -1,4 +1,4 @@
-"""Verbs that tell and write down: update, note, observe, link."""
+"""Verbs that tell and write down: update, approve, withdraw, release, note, observe, link."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from starter.cli import options, words
+from starter.cli import options, previews, words
 from starter.cli.output import Format
 from starter.cli.writing import Write, send, verb
 
@@ -36,11 +36,17 @@ def update(
         int | None, typer.Option(min=1, metavar="MINUTES", help="When the next update comes.")
     ] = None,
     actor: options.Actor = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show what each reader would get; send nothing.")
+    ] = False,
     key: options.Key = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Publish an update to an audience; external is the public."""
     fields = {"audience": audience, "text": text, "status": status, "next_update_minutes": next}
+    if preview:
+        previews.show_preview(ctx, incident, Write(actor, key, output).body(fields), output)
+        return
     done = f"{audience} update published"
     send(ctx, incident, "publish_update", fields, Write(actor, key, output), done)
 
@@ -72,6 +78,33 @@ def withdraw(
     """Take back an update that waits for a second person."""
     fields = {"update": update, "reason": reason}
     send(ctx, incident, "withdraw_update", fields, Write(actor, key, output), f"{update} withdrawn")
+
+
+@verb(app, "release", "release_message", panel=options.COMMUNICATION)
+def release(
+    ctx: typer.Context,
+    incident: options.IncidentId,
+    message: Annotated[
+        str,
+        typer.Argument(
+            metavar="MESSAGE",
+            help="Which: `m3f9a2c`, as `tocsin show` lists it.",
+            show_default=False,
+        ),
+    ],
+    verdict: Annotated[
+        Literal["it-is-out", "send-again", "drop"],
+        typer.Option(help="What you saw where it may stand."),
+    ],
+    reason: options.MaybeReason = None,
+    actor: options.Actor = None,
+    key: options.Key = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Decide about a public message of which nobody knows whether it is out."""
+    fields = {"message": message, "verdict": verdict.replace("-", "_"), "reason": reason}
+    write = Write(actor, key, output)
+    send(ctx, incident, "release_message", fields, write, f"{message} released: {verdict}")
 
 
 @verb(app, "note", "note", panel=options.WORK)

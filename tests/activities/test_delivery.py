@@ -101,13 +101,101 @@ async def test_a_page_from_a_crashed_attempt_is_sent_again(
 async def test_a_public_update_from_a_crashed_attempt_is_not(
     outbox: Outbox, channel: RecordingChannel, noted: DeliveryState
 ) -> None:
-    """The public may have it: it is not posted twice, and the answer says so."""
+    """The public may have it and nobody can tell: it is held, then and at every later attempt."""
     message = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE)
     outbox.write(message, noted, NOW)
-    delivery = await _postman(outbox, channel).deliver(message)
-    assert (delivery.state, delivery.retryable) == (DeliveryState.UNCERTAIN, False)
-    assert "not repeated" in delivery.detail
+    for _ in range(2):
+        delivery = await _postman(outbox, channel).deliver(message)
+        assert (delivery.state, delivery.retryable) == (DeliveryState.HELD, False)
+    assert outbox.state_of(message) is DeliveryState.HELD
     assert channel.sent == []
+
+
+class ReadableChannel(RecordingChannel):
+    """A channel that can say what the public has."""
+
+    def __init__(self, finds: Receipt | Exception | None) -> None:
+        super().__init__()
+        self.finds, self.looks = finds, 0
+
+    async def find(self, message: Outgoing) -> Receipt | None:
+        self.looks += 1
+        if isinstance(self.finds, Exception):
+            raise self.finds
+        return self.finds
+
+
+@pytest.mark.parametrize("noted", [DeliveryState.SENDING, DeliveryState.UNCERTAIN])
+async def test_what_the_public_has_is_read_back_and_not_sent_again(
+    outbox: Outbox, noted: DeliveryState
+) -> None:
+    """The worker died after the vendor took it: found under its key, it counts as sent."""
+    message, channel = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE), ReadableChannel(Receipt())
+    outbox.write(message, noted, NOW)
+    for _ in range(2):
+        delivery = await _postman(outbox, channel).deliver(message)
+        assert delivery.state is DeliveryState.SENT
+    assert (channel.sent, channel.looks) == ([], 1)
+    assert outbox.state_of(message) is DeliveryState.SENT
+
+
+async def test_what_the_public_certainly_has_not_is_sent(outbox: Outbox) -> None:
+    """The worker died before the vendor had it: it goes out, once."""
+    message, channel = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE), ReadableChannel(None)
+    outbox.write(message, DeliveryState.SENDING, NOW)
+    assert (await _postman(outbox, channel).deliver(message)).state is DeliveryState.SENT
+    assert len(channel.sent) == 1
+
+
+async def test_a_first_attempt_reads_nothing_back(outbox: Outbox) -> None:
+    """Nothing was tried, so there is nothing to find; a page is never read back at all."""
+    channel = ReadableChannel(RuntimeError("asked"))
+    await _postman(outbox, channel).deliver(an_outgoing(purpose=Purpose.EXTERNAL_UPDATE))
+    page = an_outgoing(key="page")
+    outbox.write(page, DeliveryState.SENDING, NOW)
+    await _postman(outbox, channel).deliver(page)
+    assert (len(channel.sent), channel.looks) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeliveryError(DeliveryReason.UNREACHABLE, "nobody there", retryable=True),
+        KeyError("secret"),
+        TimeoutError(),
+    ],
+)
+async def test_what_cannot_be_read_back_is_held(outbox: Outbox, error: Exception) -> None:
+    """Nobody knows whether the public has it: nothing is sent, and the detail says what to look at."""
+    message, channel = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE), ReadableChannel(error)
+    outbox.write(message, DeliveryState.SENDING, NOW)
+    delivery = await _postman(outbox, channel).deliver(message)
+    assert (delivery.state, delivery.retryable, channel.sent) == (DeliveryState.HELD, False, [])
+    assert "an earlier attempt ended without an answer" in delivery.detail
+    assert "secret" not in delivery.detail
+
+
+async def test_a_vendor_with_too_many_questions_is_asked_later(outbox: Outbox) -> None:
+    """A limit on requests says nothing about the message: it is neither sent nor held, but asked about."""
+    limited = DeliveryError(
+        DeliveryReason.RATE_LIMITED, "slow down", retryable=True, retry_after_seconds=3
+    )
+    message, channel = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE), ReadableChannel(limited)
+    outbox.write(message, DeliveryState.SENDING, NOW)
+    delivery = await _postman(outbox, channel).deliver(message)
+    assert (delivery.state, delivery.retryable) == (DeliveryState.UNCERTAIN, True)
+    channel.finds = Receipt()
+    assert (await _postman(outbox, channel).deliver(message)).state is DeliveryState.SENT
+    assert channel.sent == []
+
+
+async def test_an_answer_lost_in_public_is_read_back_at_the_next_attempt(outbox: Outbox) -> None:
+    """A channel that can be asked is asked, instead of a person."""
+    message, channel = an_outgoing(purpose=Purpose.EXTERNAL_UPDATE), ReadableChannel(Receipt())
+    channel.fails["alice@example.com"] = AnswerLostError(DeliveryReason.TIMED_OUT, "no answer")
+    lost = await _postman(outbox, channel).deliver(message)
+    assert (lost.state, lost.retryable) == (DeliveryState.UNCERTAIN, True)
+    assert (await _postman(outbox, channel).deliver(message)).state is DeliveryState.SENT
 
 
 async def test_a_public_update_that_failed_is_sent_again(
@@ -186,22 +274,31 @@ async def test_failure_is_an_answer(outbox: Outbox, channel: RecordingChannel) -
 
 
 @pytest.mark.parametrize(
-    ("purpose", "retryable"), [(Purpose.PAGE, True), (Purpose.EXTERNAL_UPDATE, False)]
+    ("purpose", "state", "retryable"),
+    [
+        (Purpose.PAGE, DeliveryState.UNCERTAIN, True),
+        (Purpose.EXTERNAL_UPDATE, DeliveryState.HELD, False),
+    ],
 )
-async def test_a_lost_answer_is_uncertain(
-    outbox: Outbox, channel: RecordingChannel, purpose: Purpose, retryable: bool
+async def test_what_a_lost_answer_leaves_behind(
+    outbox: Outbox,
+    channel: RecordingChannel,
+    purpose: Purpose,
+    state: DeliveryState,
+    retryable: bool,
 ) -> None:
-    """What may have gone out is sent again as a page, and not in public."""
+    """What may have gone out is sent again as a page; in public it is held."""
     channel.fails["alice@example.com"] = AnswerLostError(DeliveryReason.TIMED_OUT, "no answer")
     delivery = await _postman(outbox, channel).deliver(an_outgoing(purpose=purpose))
-    assert (delivery.state, delivery.retryable) == (DeliveryState.UNCERTAIN, retryable)
+    assert (delivery.state, delivery.retryable) == (state, retryable)
+    assert outbox.state_of(an_outgoing(purpose=purpose)) is state
 
 
 @pytest.mark.parametrize(
     ("purpose", "state", "retryable"),
     [
         (Purpose.PAGE, DeliveryState.FAILED, True),
-        (Purpose.EXTERNAL_UPDATE, DeliveryState.UNCERTAIN, False),
+        (Purpose.EXTERNAL_UPDATE, DeliveryState.HELD, False),
     ],
 )
 async def test_an_unknown_fault_in_a_channel_is_not_lost(

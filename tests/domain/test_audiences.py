@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.audiences import hearing, interval, owners, pinned_audiences
-from domain.errors import TransitionError, UnknownNameError
+from domain.errors import CommandError, TransitionError, UnknownNameError
 from domain.incident import Incident
 from domain.policy.model import Policy
 from domain.updates import Audience, UpdateStatus
@@ -181,6 +181,20 @@ def test_reopening_corrects_the_page() -> None:
     assert story.incident.public_status is UpdateStatus.INVESTIGATING
     said = [one.status for one in story.incident.updates if one.audience is Audience.EXTERNAL]
     assert said == ["investigating", "resolved", "investigating"]
+
+
+def test_a_text_too_long_for_a_network_is_refused_before_anybody_has_it() -> None:
+    """The field and the network are named, with how long it may be; the status page has nothing of it yet."""
+    story = story_with(social=SOCIAL)
+    refusal = story.refusal("publish_update", "alice", audience="external", text="x" * 600)
+    assert isinstance(refusal, CommandError)
+    (problem,) = refusal.problems()
+    assert problem.where == "/text"
+    assert "Mastodon" in problem.detail
+    # Inside nobody posts, and a severity that the network does not hear of has room.
+    assert story.refusal("publish_update", "alice", audience="internal", text="x" * 600) is None
+    mild = story_with(severity="SEV2", social=SOCIAL)
+    assert mild.refusal("publish_update", "alice", audience="external", text="x" * 600) is None
 
 
 def test_without_anybody_to_hear_it_nothing_is_published_outside() -> None:

@@ -25,7 +25,7 @@ CONTRACT = {
 BEYOND = {
     "detected_by", "reporter", "closed_at", "impact_ended_at", "resolution", "open_questions",
     "communications", "firing_count", "service_name", "version", "proposals",
-    "public_status",
+    "public_status", "held",
 }  # fmt: skip
 """Fields that may be relied on as little as any addition."""
 

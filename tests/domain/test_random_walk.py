@@ -37,6 +37,10 @@ BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "leave": {},
     "publish_update": {"audience": AUDIENCES, "text": TEXT, "next_update_minutes": st.just(7)},
     "approve_update": {"update": st.sampled_from(["u1", "u2"])},
+    "release_message": {
+        "message": st.just("m1"),
+        "verdict": st.sampled_from(["it_is_out", "drop"]),
+    },
     "withdraw_update": {"update": st.sampled_from(["u1", "u2"]), "reason": TEXT},
     "note": {"text": TEXT},
     "observe": {"text": TEXT},

@@ -14,6 +14,8 @@ from domain.escalation import Position
 from domain.incident import Incident
 from domain.messages import Announcement, PageTarget, PageText, Purpose
 from domain.reactions import follows
+from domain.room_card import wanted
+from domain.rooms import RoomState, RoomTrouble
 from domain.updates import Audience, Stage, UpdateStatus
 from tests.domain.story import Story
 from tests.factories import HOUR, T0, a_policy_slice, an_incident, minutes
@@ -41,6 +43,15 @@ def paged(*facts: Fact) -> Incident:
     return incident
 
 
+def with_room() -> Incident:
+    """An incident with a room that shows everything."""
+    incident = fixing(f.CommsOpened(room="r", chat="slack"))
+    shown = wanted(incident, "closed").fingerprint()
+    state = RoomState(chat="slack", name="r", ref="C1", made=1, shown=shown)
+    incident.record(f.RoomKept(state=state), T0)
+    return incident
+
+
 def held() -> Incident:
     """An incident whose page waits for the end of another."""
     incident = an_incident()
@@ -62,6 +73,15 @@ PROPOSED = f.UpdateProposed(
     update="u1", audience=Audience.EXTERNAL, audiences=["customers"], text="t", by="alice"
 )
 ROLE = {"role": "tech_lead", "title": "Tech lead"}
+RELEASED: dict[str, Any] = {
+    "message": "m1", "recipient": "audience:customers/0", "channel": "statuspage", "what": "w",
+    "delivery": "k/audience:customers/0/statuspage", "kind": "publish_update",
+    "announcement": Announcement(
+        key="checkout-1/update/external/1", purpose=Purpose.EXTERNAL_UPDATE,
+        template="external_update", recipients=["audience:customers"],
+    ).model_dump(mode="json"),
+}  # fmt: skip
+HELD = f.MessageHeld(**RELEASED)
 
 TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("raised", an_incident, f.Raised(summary="s", severity="SEV1", priority="P1", service="checkout",
@@ -158,6 +178,11 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
         update="u1", audience=Audience.EXTERNAL, by="alice"), ["remind"]),
     ("approval due, gone meanwhile", fixing, f.ApprovalDue(
         update="u1", audience=Audience.EXTERNAL, by="alice"), []),
+    ("message held", fixing, HELD, ["remind"]),
+    ("held message is out", lambda: fixing(HELD), f.MessageReleased(**RELEASED, verdict="it_is_out"), []),
+    ("held message goes again", lambda: fixing(HELD), f.MessageReleased(**RELEASED, verdict="send_again"),
+     ["publish_update"]),
+    ("held message is dropped", lambda: fixing(HELD), f.MessageReleased(**RELEASED, verdict="drop"), []),
     ("update withdrawn", lambda: fixing(PROPOSED), f.UpdateWithdrawn(
         update="u1", audience=Audience.EXTERNAL), []),
     ("reopened, outside told that it is over", lambda: fixing(RESOLVED, OVER), f.Reopened(reason="r"),
@@ -216,6 +241,18 @@ TABLE: list[tuple[str, Callable[[], Incident], Fact, list[str]]] = [
     ("storm ended", an_incident, f.StormEnded(), []),
     ("alert cleared, resolves", fixing, f.AlertCleared(key="k", resolves=True), []),
     ("linked", fixing, f.Linked(target="t", kind="ticket"), []),
+    ("comms opened, room to be made", fixing, f.CommsOpened(room="r", chat="slack"), ["keep_room"]),
+    ("note in a room that shows everything", with_room, f.Noted(text="t"), []),
+    ("joined, room to be kept", with_room, f.Joined(person="bob"), ["keep_room"]),
+    ("room opened", fixing, f.RoomOpened(room="r", ref="C1", chat="slack"), []),
+    ("room kept", fixing, f.RoomKept(state=RoomState(chat="slack", name="r")), ["keep_room"]),
+    ("room replaced", fixing, f.RoomReplaced(room="r-2", ref="C2", old="r"), []),
+    ("room archived", fixing, f.RoomArchived(room="r"), []),
+    ("room unarchived", fixing, f.RoomUnarchived(room="r"), []),
+    ("not invited", fixing, f.NotInvited(people={"bob": "no contact"}), []),
+    ("channel degraded", fixing, f.ChannelDegraded(
+        channel="room", reason=RoomTrouble.ARCHIVED), ["tell_operator"]),
+    ("channel restored", fixing, f.ChannelRestored(channel="room"), []),
 ]  # fmt: skip
 """Case, the incident before, the fact, and the kinds of the effects that follow: no other ones."""
 

@@ -52,10 +52,19 @@ def incident(system: System) -> str:
 
 
 class Page:
-    """An open page, and what was wrong with it."""
+    """An open page, and what was wrong with it.
 
-    def __init__(self, browser: Any, url: str, width: int) -> None:
-        self.tab = browser.new_page(viewport={"width": width, "height": 844})
+    Args:
+        routes: by pattern, what answers in place of the network.
+        options: of the window, such as `color_scheme`.
+    """
+
+    def __init__(
+        self, browser: Any, url: str, width: int, routes: Any = None, **options: Any
+    ) -> None:
+        self.tab = browser.new_page(viewport={"width": width, "height": 844}, **options)
+        for pattern, answer in (routes or {}).items():
+            self.tab.route(pattern, answer)
         self.errors: list[str] = []
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("console", self._hear)

@@ -17,7 +17,16 @@ from tests.fakes.vendor import drip
 
 KEY = "SG.fake-key"
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
-_ALLOWED = {"personalizations", "from", "subject", "content"}
+_ALLOWED = {
+    "personalizations", "from", "subject", "content", "headers", "tracking_settings", "mail_settings",
+}  # fmt: skip
+_OF_A_PERSON = {"to", "headers", "substitutions", "custom_args"}
+_RESERVED = {
+    "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding",
+    "to", "from", "subject", "reply-to", "cc", "bcc",
+}  # fmt: skip
+"""Headers that nobody may set. Source: SendGrid's v3 Mail Send, `headers`."""
+MOST_RECIPIENTS = 1_000
 
 
 @dataclass
@@ -64,8 +73,18 @@ class SendGridFake:
     log: list[Call] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """What was wrong with requests that the real one would not take: empty in every good test."""
+    bad: set[str] = field(default_factory=set)
+    """Addresses for which it refuses a whole call, and says for whom."""
+    speechless: bool = False
+    """It refuses for bad addresses without saying for whom."""
+    seconds: float = 0.0
+    """How long it takes over each call."""
+    fails_after: int | None = None
+    """After so many calls it answers 503."""
 
     def manner_of(self, address: str) -> Manner:
+        if self.fails_after is not None and self.calls > self.fails_after:
+            return Manner(503)
         manner = self.manners.get(address)
         if manner is None or manner.times <= 0:
             return Manner(self.status, self.headers, self.mood)
@@ -103,8 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
         is_taken = manner.mood.startswith("accept_") or (
             manner.mood == "answer" and manner.status == 202
         )
+        bad = [place for place, to in enumerate(_addresses(body)) if to in fake.bad]
+        is_taken = is_taken and not bad
         self._note(body, is_taken)
-        time.sleep(manner.delay_seconds)
+        time.sleep(manner.delay_seconds or fake.seconds)
         if manner.mood in ("hang", "drop", "drip"):
             self._break_off(manner.mood)
             return
@@ -117,6 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
             fake.refused.append(problem)
             self._answer(400, {}, _errors(problem))
             return
+        if bad:
+            places = (
+                [None] if fake.speechless else [f"personalizations.{n}.to.0.email" for n in bad]
+            )
+            self._answer(400, {}, _errors("Does not contain a valid address.", *places))
+            return
         if is_taken:
             fake.accepted.append(json.loads(body))
         if manner.mood != "answer":
@@ -127,14 +154,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _note(self, body: bytes, is_taken: bool) -> None:
         try:
             mail = json.loads(body)
-            arguments = mail["personalizations"][0]["custom_args"]
-            key, incident = arguments["idempotency_key"], arguments["incident"]
+            for person in mail["personalizations"]:
+                arguments = person["custom_args"]
+                key, incident = arguments["idempotency_key"], arguments["incident"]
+                to = person["to"][0]["email"]
+                call = Call(time.monotonic(), to, key, incident, is_taken, str(mail.get("subject")))
+                self.server.fake.log.append(call)
         except (ValueError, LookupError, TypeError):
             return
-        call = Call(
-            time.monotonic(), _address(body), key, incident, is_taken, str(mail.get("subject"))
-        )
-        self.server.fake.log.append(call)
 
     def _break_off(self, how: str) -> None:
         self.close_connection = True
@@ -189,15 +216,22 @@ def closed_port() -> int:
 
 
 def _address(raw: bytes) -> str:
-    """Whom a mail is for, as far as that can be told."""
+    """Whom a mail is for first, as far as that can be told."""
+    return next(iter(_addresses(raw)), "")
+
+
+def _addresses(raw: bytes) -> list[str]:
+    """Whom a call is for."""
     try:
-        return str(json.loads(raw)["personalizations"][0]["to"][0]["email"])
+        return [str(one["to"][0]["email"]) for one in json.loads(raw)["personalizations"]]
     except (ValueError, LookupError, TypeError):
-        return ""
+        return []
 
 
-def _errors(message: str) -> str:
-    return json.dumps({"errors": [{"message": message, "field": None, "help": None}]})
+def _errors(message: str, *fields: str | None) -> str:
+    return json.dumps(
+        {"errors": [{"message": message, "field": one, "help": None} for one in fields or (None,)]}
+    )
 
 
 def _problem(path: str, content_type: str, raw: bytes) -> str:
@@ -219,11 +253,38 @@ def _problem(path: str, content_type: str, raw: bytes) -> str:
     if kinds not in (["text/plain"], ["text/plain", "text/html"]):
         return "If present, text/plain and text/html may only be provided once, in this order"
     people = body.get("personalizations", [])
-    if len(people) != 1 or len(people[0].get("to", [])) != 1:
+    if not people or len(people) > MOST_RECIPIENTS:
+        return "The personalizations field is required and must have between 1 and 1000 objects"
+    seen: set[str] = set()
+    for one in people:
+        problem = _problem_of(one, {**body.get("headers", {}), **one.get("headers", {})}, seen)
+        if problem:
+            return problem
+    return ""
+
+
+def _problem_of(person: dict[str, Any], headers: dict[str, Any], seen: set[str]) -> str:
+    """What the real one would refuse of one recipient."""
+    if set(person) - _OF_A_PERSON:
+        return f"Additional property {sorted(set(person) - _OF_A_PERSON)} is not allowed"
+    if len(person.get("to", [])) != 1:
         return "exactly one recipient was expected"
-    if not _ADDRESS.fullmatch(people[0]["to"][0].get("email", "")):
+    to = person["to"][0].get("email", "")
+    if not _ADDRESS.fullmatch(to):
         return "Does not contain a valid address"
-    arguments = people[0].get("custom_args", {})
+    if to.lower() in seen:
+        return "Each email address in the personalization block should be unique between to, cc, and bcc"
+    seen.add(to.lower())
+    reserved = [name for name in headers if name.lower() in _RESERVED]
+    if reserved:
+        return f"headers {reserved} are reserved"
+    if not all(isinstance(value, str) and value.isascii() for value in headers.values()):
+        return "headers must be strings in ASCII"
+    if any(char in value for value in headers.values() for char in "\r\n"):
+        return "a header holds a line end"
+    if len(json.dumps(person.get("substitutions", {}))) > 10_000:
+        return "substitutions may hold 10,000 bytes"
+    arguments = person.get("custom_args", {})
     if not all(isinstance(value, str) for value in arguments.values()):
         return "custom_args must be strings"
     if set(arguments) != {"idempotency_key", "incident"}:

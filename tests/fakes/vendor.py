@@ -18,6 +18,7 @@ class Request(NamedTuple):
     path: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
 
 class Refusal(NamedTuple):
@@ -60,6 +61,11 @@ class VendorFake:
     connections: int = 0
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
+    keep: Callable[[Any], None] = lambda content: None
+    """Told of what is taken, and of nothing else."""
+    aside: Callable[[Request], Refusal | str | None] = lambda request: None
+    """Answers what is asked beside the messages, signing in and reading back: whatever the mood, and
+    not counted."""
     refused: list[str] = field(default_factory=list)
     """What was wrong with requests that the real one would not take: empty in every good test."""
 
@@ -73,13 +79,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.fake.connections += 1
 
     def do_POST(self) -> None:
-        fake = self.server.fake
+        fake, request = self.server.fake, self._request()
+        if self._answered_aside(request):
+            return
         fake.calls += 1
-        length = int(self.headers.get("Content-Length", "0"))
-        request = Request(self.path, dict(self.headers.items()), self.rfile.read(length))
         found = fake.check(request)
         if isinstance(found, Refusal):
-            fake.refused.append(found.why)
+            fake.refused += [found.why] if found.why else []
         if fake.mood in ("hang", "drop", "drip"):
             self._break_off(fake.mood)
         elif fake.status:
@@ -87,17 +93,36 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(found, Refusal):
             self._answer(found.status, found.body)
         else:
+            fake.keep(found.content)
             fake.accepted.append(found.content)
             if fake.mood == "answer":
                 self._answer(fake.success, found.body)
             else:
                 self._break_off(fake.mood.removeprefix("accept_then_"))
 
+    def _request(self) -> Request:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        return Request(self.path, dict(self.headers.items()), body, self.command)
+
+    def _answered_aside(self, request: Request) -> bool:
+        found = self.server.fake.aside(request)
+        if isinstance(found, Refusal):
+            self.server.fake.refused += [found.why] if found.why else []
+            self._answer(found.status, found.body)
+        elif found is not None:
+            self._answer(200, found)
+        return found is not None
+
+    def do_GET(self) -> None:
+        if not self._answered_aside(self._request()):
+            self._unexpected()
+
     def _unexpected(self) -> None:
         self.server.fake.refused.append(f"unexpected {self.command} {self.path}")
         self._answer(405, "{}")
 
-    do_GET = do_PUT = do_HEAD = do_DELETE = _unexpected
+    do_PATCH = do_POST
+    do_PUT = do_HEAD = do_DELETE = _unexpected
 
     def _break_off(self, how: str) -> None:
         self.close_connection = True

@@ -13,6 +13,8 @@ from pydantic_core import PydanticUndefined
 
 from domain.policy import (
     access,
+    audiences,
+    communications,
     grouping,
     intake,
     maintenance,
@@ -31,7 +33,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
 MODELS = [
     one
-    for module in (model, person, rota, throttle, maintenance, access, grouping, intake, reports)
+    for module in (
+        *(model, person, rota, throttle, maintenance, access, grouping, intake, reports),
+        *(audiences, communications),
+    )
     for one in vars(module).values()
     if isinstance(one, type) and issubclass(one, Strict) and one not in (Strict, Policy)
     if one.__module__ == module.__name__

@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from domain.reporting import Report, Said, report_id
+from domain.subscribers import SubscriberKind
 from records.reporters import Reporters
+from records.subscribers import SubscriberBook
 from tests.replay.paging_stories import PAGING_STORIES
+from tests.replay.room_stories import ROOM_STORIES
 from tests.replay.stage import Stage
 from tests.replay.triage_stories import TRIAGE_STORIES
 from tests.world import EXAMPLE, World, an_alert
@@ -208,6 +211,24 @@ async def a_storm(world: World) -> dict[str, tuple[str, int]]:
     }
 
 
+async def subscribed(world: World) -> dict[str, tuple[str, int]]:
+    """Somebody asks for updates and does not confirm: asked once, and forgotten after two days."""
+    book = SubscriberBook(world.records.engine)
+    asked = book.ask("reader-kim", SubscriberKind.EMAIL, "kim@example.com", None, await world.now())
+    workflow_id = f"subscription/{asked.id}/1"
+    await world.client.start_workflow(
+        contract.SUBSCRIPTION,
+        contract.SubscriptionInput(subscriber=asked.id),
+        id=workflow_id,
+        task_queue=contract.TASK_QUEUE,
+    )
+    await world.eventually(lambda: world.outbox("subscription"))
+    await world.skip(timedelta(hours=48, minutes=2))
+    await _ended(world, workflow_id)
+    assert book.find(asked.id) is None
+    return {"subscription-unconfirmed": (workflow_id, 0)}
+
+
 STORIES: dict[Story, Stage] = {
     closed_with_postmortem: Stage(),
     escalated_and_exhausted: Stage(),
@@ -221,8 +242,10 @@ STORIES: dict[Story, Stage] = {
         .replace("depends_on: [database]", "depends_on: []")
     ),
     reported: Stage(),
+    subscribed: Stage(),
     **PAGING_STORIES,
     **TRIAGE_STORIES,
+    **ROOM_STORIES,
 }
 """Each with where it is played."""
 
@@ -248,6 +271,7 @@ PATHS = (
     "roster-changed",
     "roster-after-rolling",
     "report-confirmed",
+    "subscription-unconfirmed",
     "desk-grouping",
     "desk-grouping-after-rolling",
     "incident-flapping",
@@ -256,6 +280,8 @@ PATHS = (
     "storm-of-an-integration",
     "storm-incident",
     "desk-in-a-storm",
+    "incident-with-room",
+    "incident-with-room-after-rolling",
     "incident-cancelling-timers",
 )
 """The last one no story makes any more: its run cancelled timers that were about to fire, see

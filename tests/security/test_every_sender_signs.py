@@ -60,12 +60,13 @@ def test_every_route_acts_for_its_token(
 
 
 def test_answers_act_for_whoever_was_paged(board: Switchboard, sent: Sent) -> None:
-    """By link, by text message, by Slack's button: the person of the page, as a responder."""
+    """By link, by text message, by Slack's button or command: the person of the page, as a responder."""
     board.api.post(board.link(board.paged("alice")), data={"action": "acknowledge"})
     board.api.post(board.link(board.paged("bob")), data={"action": "escalate", "confirm": "yes"})
     page = board.paged("alice", channel="sms")
     board.text(f"ack {page.incident}")
     board.slack(board.token(board.paged("alice", channel="slack")))
+    board.typed(f"note {page.incident} the pool is full")
     seen = {
         (name, principal.by, principal.owner)
         for name, principal in sent
@@ -76,6 +77,7 @@ def test_answers_act_for_whoever_was_paged(board: Switchboard, sent: Sent) -> No
         ("escalate", "answer link", "bob"),
         ("acknowledge", "answer sms", "alice"),
         ("acknowledge", "answer chat", "alice"),
+        ("note", "chat command", "alice"),
     } <= seen
     for name, principal in sent:
         assert principal is not None, name

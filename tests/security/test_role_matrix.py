@@ -41,6 +41,13 @@ def calls() -> Iterator[Call]:
         yield Call(name, "POST", f"{INCIDENT}/{name.replace('_', '-')}", body)
     external = {"actor": "alice", "audience": "external", "text": "x"}
     yield Call("publish_update_external", "POST", f"{INCIDENT}/publish-update", external)
+    for side in ("internal", "external"):
+        yield Call(
+            "publish_update" if side == "internal" else "publish_update_external",
+            "POST",
+            f"{INCIDENT}/preview-update",
+            {"actor": "alice", "audience": side, "text": "x"},
+        )
     postmortem: dict[str, dict[str, Any]] = {
         "edit": {}, "submit": {}, "approve": {}, "close": {},
         "add_action": {"kind": "prevent", "title": "x", "owner": "alice"},
@@ -85,9 +92,13 @@ def calls() -> Iterator[Call]:
     yield Call("confirm_report", "POST", f"{report}/confirm", {})
     yield Call("join_report", "POST", f"{report}/join", {"incident": "checkout-1"})
     yield Call("dismiss_report", "POST", f"{report}/dismiss", {"reason": "x"})
+    yield Call("read_subscribers", "GET", "/api/v1/subscribers")
+    yield Call("remove_subscriber", "POST", "/api/v1/subscribers/nobody-here/remove", {})
     yield Call("list_tokens", "GET", "/api/v1/tokens")
     yield Call("create_token", "POST", "/api/v1/tokens", {"name": "x", "roles": ["viewer"]})
     yield Call("revoke_token", "POST", "/api/v1/tokens/t_none/revoke", {})
+    secret = {"url": "https://hooks.example.com/tocsin"}
+    yield Call("read_webhook_secret", "POST", "/api/v1/webhooks/secret", secret)
     yield Call("whoami", "GET", "/api/v1/whoami")
 
 

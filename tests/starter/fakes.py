@@ -21,7 +21,7 @@ from domain.raising import Origin, raise_incident
 from domain.reporting import Decision, Report
 from domain.timeline import Entry
 from starter.temporal_link import RefusedError, WorkflowGoneError
-from workflows.contract import ReportBatch, ReportInput
+from workflows.contract import ReportBatch, ReportInput, SubscriptionInput
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -39,11 +39,18 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.reports: dict[str, Report] = {}
+        self.subscriptions: list[str] = []
+        """Subscribers who are to be asked."""
         self.error: Exception | None = None
 
-    async def start_workflow(self, name: str, start: ReportInput, **options: Any) -> None:
+    async def start_workflow(
+        self, name: str, start: ReportInput | SubscriptionInput, **options: Any
+    ) -> None:
         if self.error is not None:
             raise self.error
+        if isinstance(start, SubscriptionInput):
+            self.subscriptions.append(start.subscriber)
+            return
         if options["id"] in self.reports:
             raise WorkflowAlreadyStartedError(options["id"], name)
         self.reports[options["id"]] = start.report.model_copy(deep=True)

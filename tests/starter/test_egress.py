@@ -14,8 +14,15 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from starter.addresses import Allowed
-from starter.egress import MAX_BYTES, Egress, EgressError, Fetched
+from domain.addresses import Allowed
+from starter.egress import (
+    MAX_BYTES,
+    Egress,
+    EgressError,
+    EgressLostError,
+    EgressRefusedError,
+    Fetched,
+)
 
 HOSTILE_URLS = (
     "https://127.0.0.1:{port}/",
@@ -347,3 +354,27 @@ def test_a_wrong_allowance_is_named(text: str) -> None:
     """It is refused at the start, and not read as something else."""
     with pytest.raises(ValueError, match="neither a host"):
         Allowed(f"good.internal, {text}")
+
+
+async def test_bytes_are_posted_as_they_are() -> None:
+    """A signature is over the bytes: none of them changes on the way, and headers come back by name."""
+    body = b'{"a": "\xc3\xa4"}  \n'
+    with a_canary(said(b"", "429 Slow", "Retry-After: 7")) as canary:
+        egress = Egress(Allowed("127.0.0.1"))
+        answer = await egress.post(f"http://127.0.0.1:{canary.port}/x", body, {"X-Own": "1"})
+        assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+        assert canary.heard.endswith(b"\r\n\r\n" + body)
+        assert b"X-Own: 1" in canary.heard
+
+
+async def test_a_refusal_is_told_from_a_loss() -> None:
+    """What was never sent can be sent again; what was handed over may have been taken."""
+    with a_canary() as canary:
+        here = f"127.0.0.1:{canary.port}"
+        with pytest.raises(EgressRefusedError):
+            await Egress().post(f"https://{here}/", b"{}")
+        with pytest.raises(EgressLostError):
+            await Egress(Allowed("127.0.0.1"), seconds=5).post(f"http://{here}/", b"{}")
+    with pytest.raises(EgressError) as caught:
+        await Egress(Allowed("127.0.0.1"), seconds=5).post(f"http://{here}/", b"{}")
+    assert not isinstance(caught.value, EgressLostError | EgressRefusedError)

@@ -14,10 +14,9 @@ from starter.settings import (
     SETTINGS,
     SettingsError,
     load_settings,
-    referenced_settings,
-    unknown_settings,
     with_files,
 )
+from starter.unknown_settings import referenced_settings, unknown_settings
 
 ROOT = Path(__file__).parents[2]
 

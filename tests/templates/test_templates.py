@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from jinja2 import meta
 
+from activities.wording import announcement_text
 from domain.incident import Incident
+from domain.messages import Announcement, Purpose
 from domain.policy.model import Policy
 from domain.policy.slice import slice_for
 from templates.renderer import BUILT_IN, Renderer, TemplateFaultError, examples
+from templates.sandbox import Sandbox
 
 MESSAGES = sorted(file.parent.name for file in BUILT_IN.glob("*/subject.j2"))
 TEXTS = sorted(file.name for file in (BUILT_IN / "update_text").glob("*.j2"))
@@ -67,6 +70,8 @@ def test_every_folder_has_all_its_files() -> None:
         "report_answer",
         "report_notice",
         "role",
+        "subscriber_invite",
+        "subscriber_update",
         "test_page",
     ]
 
@@ -208,7 +213,7 @@ def test_a_broken_or_nosy_template_is_a_fault(tmp_path: Path, source: str) -> No
 
 def test_no_template_asks_for_more_than_its_message_gives() -> None:
     """The names a message's templates use are those of its examples, or tested for."""
-    environment = Renderer()._text
+    environment = Sandbox([BUILT_IN]).text
     for folder in MESSAGES:
         given: set[str] = set().union(*(set(case) for case in examples(folder)))
         for file in (BUILT_IN / folder).glob("*.j2"):
@@ -228,3 +233,85 @@ def test_an_update_does_not_repeat_its_title() -> None:
     for text in (done.text, done.html.partition("<body")[2]):
         assert len(re.findall("Investigating issues with Basket", text)) == 1
     assert "We know that there is a problem" in done.text
+
+
+@pytest.mark.parametrize("folder", ["internal_update", "external_update"])
+def test_an_update_has_every_form(folder: str) -> None:
+    """Plain text, HTML, one for rooms and one for networks that take little, none of them cut."""
+    for case in examples(folder):
+        done = Renderer().render(folder, case)
+        assert done.chat is not None
+        assert done.short is not None
+        first, _, rest = done.short.partition("\n")
+        assert len(first) <= 280
+        words = case["text"].replace("\n", " ")
+        assert words in first
+        assert "…" not in done.short
+        assert rest.strip() in ("", case["incident"]["url"])
+        for form in (done.chat, done.short):
+            assert ("Next update: 2026-11-24" in form) is (case["next_update_at"] is not None)
+
+
+def test_a_text_too_long_for_the_short_form_has_none() -> None:
+    """Whoever sends takes a longer form: no half of a sentence reaches the public."""
+    case = examples("external_update")[0]
+    done = Renderer().render("external_update", case | {"text": "We know. " * 40})
+    assert done.short is None
+    assert done.chat is not None
+    done = Renderer().render("external_update", case | {"text": "We know. " * 26})
+    assert (done.short or "").startswith("We know. We know."), "without its title it fits"
+
+
+def test_an_authors_markdown_is_that_in_every_form() -> None:
+    """Lists and links are lists and links in HTML, and words everywhere else."""
+    text = "Cards **fail**.\n\n- one\n- [two](https://example.com/two)"
+    done = Renderer().render("external_update", examples("external_update")[0] | {"text": text})
+    assert done.html is not None
+    assert "<strong>fail</strong>" in done.html
+    assert (
+        '<li><a href="https://example.com/two" rel="nofollow noopener noreferrer">two</a></li>'
+        in (done.html)
+    )
+    for form in (done.text, done.chat, done.short):
+        assert "Cards fail." in (form or "")
+        assert "two (https://example.com/two)" in (form or "")
+
+
+def test_our_first_texts_say_what_is_not_known() -> None:
+    """How many, and the cause: what nobody knows yet is said to be unknown, inside and outside."""
+    case = examples("update_text")[0]
+    case["incident"] = case["incident"] | {"assessment": {}, "theories": [], "experiments": []}
+    inside = Renderer().render_file("update_text/internal_initial.txt.j2", case)
+    for question in ("Impact", "How many", "Cause"):
+        assert f"{question}: not known yet" in inside
+    known = case["incident"] | {
+        "assessment": {"customer_impact": "No cards", "affected_count": 120},
+        "theories": [{"id": "t1", "text": "Old certificate", "state": "supported", "reason": None}],
+        "experiments": [{"id": "e1", "theory": "t1", "text": "Renew it", "result": None}],
+    }
+    inside = Renderer().render_file(
+        "update_text/internal_initial.txt.j2", case | {"incident": known}
+    )
+    for said in ("Impact: No cards", "How many: 120", "Cause: Old certificate", "Next: Renew it"):
+        assert said in inside
+    outside = Renderer().render_file("update_text/external_initial.txt.j2", case)
+    assert "Its cause, and how many are affected, is not known yet." in outside
+
+
+@pytest.mark.parametrize("topic", ["update_due", "draft", "approve"])
+def test_a_checklist_stands_beside_a_draft(topic: str) -> None:
+    """Whoever writes or reads an update sees what it should say, and what the incident knows of it."""
+    incident = examples("reminder")[0]["incident"]
+    reminder = Announcement(
+        key="k",
+        purpose=Purpose.REMINDER,
+        template="reminder",
+        recipients=[],
+        context={"topic": topic, "audience": "external", "text": "Checkout fails.", "by": "alice"},
+    )
+    said, faults = announcement_text(Renderer(), incident, "Example", reminder)
+    assert not faults
+    assert "[x] What happens? Known inside: Checkout" in said.text
+    assert "[ ] How many are affected? Known inside: all" in said.text
+    assert "[ ] What is the cause? Not known: say so." in said.text
+    assert "[ ] What is the cause? Not known: say so." in (said.html or "")

@@ -41,6 +41,7 @@ VALID: dict[str, dict[str, Any]] = {
     "publish_update": {"audience": "internal", "text": "still looking"},
     "approve_update": {"update": "u1"},
     "withdraw_update": {"update": "u1"},
+    "release_message": {"message": "m1", "verdict": "drop"},
     "note": {"text": "something"},
     "observe": {"text": "something"},
     "add_theory": {"text": "the pool"},

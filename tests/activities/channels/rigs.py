@@ -8,8 +8,22 @@ from typing import Any, NamedTuple
 
 from activities.channels import CHANNELS
 from activities.channels.base import Answer, Channel, Outgoing
-from tests.fakes import apprise_target, ntfy, sendgrid, slack, twilio
-from tests.fakes.organisation import an_outgoing
+from domain.messages import Purpose
+from domain.spoken_update import SpokenUpdate
+from domain.updates import Audience, UpdateStatus
+from tests.fakes import (
+    apprise_target,
+    bluesky,
+    mastodon,
+    ntfy,
+    sendgrid,
+    slack,
+    statuspage,
+    twilio,
+    webhook,
+    x,
+)
+from tests.fakes.organisation import NOW, an_outgoing
 
 LINK = "http://tocsin.test/answer/TOKEN-of-alice"
 ANSWER = Answer(
@@ -111,7 +125,81 @@ RIGS: dict[str, Rig] = {
         {},
         names_its_messages=False,
     ),
+    "webhook": Rig(
+        webhook.webhook_fake,
+        lambda url: {
+            "webhook_signing_key": webhook.KEY,
+            "webhook_timeout": SECONDS,
+            "tocsin_egress_allow": "127.0.0.1,vendor.test",
+        },
+        lambda url: url + webhook.PATH,
+        webhook.KEY,
+        {"webhook_signing_key": "another-webhook-signing-key-0123456789"},
+        names_its_messages=False,
+    ),
+    "mastodon": Rig(
+        mastodon.mastodon_fake,
+        lambda url: {
+            "mastodon_base_url": url,
+            "mastodon_token": mastodon.TOKEN,
+            "mastodon_timeout": SECONDS,
+        },
+        _always("@status@social.example"),
+        mastodon.TOKEN,
+        {"mastodon_token": "wrong"},
+    ),
+    "bluesky": Rig(
+        bluesky.bluesky_fake,
+        lambda url: {
+            "bluesky_base_url": url,
+            "bluesky_handle": bluesky.HANDLE,
+            "bluesky_app_password": bluesky.PASSWORD,
+            "bluesky_timeout": SECONDS,
+        },
+        _always("@status.example.com"),
+        bluesky.PASSWORD,
+        {"bluesky_app_password": "wrong"},
+    ),
+    "x": Rig(
+        x.x_fake,
+        lambda url: {**x.KEYS, "x_base_url": url, "x_timeout": SECONDS},
+        _always("@example_status"),
+        x.KEYS["x_consumer_secret"],
+        {"x_access_secret": "wrong"},
+    ),
+    "statuspage": Rig(
+        statuspage.statuspage_fake,
+        lambda url: {
+            "statuspage_api_key": statuspage.KEY,
+            "statuspage_base_url": url,
+            "statuspage_timeout": SECONDS,
+            "statuspage_pace": 0,
+        },
+        _always(statuspage.PAGE),
+        statuspage.KEY,
+        {"statuspage_api_key": "wrong"},
+    ),
 }
+
+
+def an_update(**changes: Any) -> SpokenUpdate:
+    """What the outside is told of checkout-17, by default."""
+    data = {
+        "incident": "checkout-17",
+        "number": 2,
+        "side": Audience.EXTERNAL,
+        "variant": "follow_up",
+        "service": "checkout",
+        "service_name": "Checkout",
+        "title": "Working on issues with Checkout",
+        "text": "Some payments by card fail. We have found the cause.",
+        "status": UpdateStatus.IDENTIFIED,
+        "severity": "SEV1",
+        "at": NOW,
+        "next_update_at": NOW,
+        "url": "https://status.example.com",
+    }
+    return SpokenUpdate.model_validate(data | changes)
 
 
 class Bench:
@@ -124,6 +212,7 @@ class Bench:
     def __init__(self, name: str, fake: Any, url: str = "", **settings: Any) -> None:
         self.name, self.fake, self.rig = name, fake, RIGS[name]
         self._url = url or fake.url
+        self._updates = 1
         registered = CHANNELS[name]
         self._wanted = self.rig.settings(self._url) | settings
         self.channel: Channel = registered.channel(registered.settings.model_validate(self._wanted))
@@ -138,8 +227,16 @@ class Bench:
         self.channel = registered.channel(registered.settings.model_validate(wanted))
 
     def message(self, **changes: Any) -> Outgoing:
-        to = self.rig.to(self._url)
-        return an_outgoing(**{"channel": self.name, "to": to, "answer": ANSWER} | changes)
+        """A page; for a channel that is not fit for one, an update for the outside."""
+        self._updates += (
+            1  # each is an update of its own: one that is public already is not sent again
+        )
+        own: dict[str, Any] = {"channel": self.name, "to": self.rig.to(self._url)}
+        if self.channel.capabilities.pages:
+            own["answer"] = ANSWER
+        else:
+            own |= {"purpose": Purpose.EXTERNAL_UPDATE, "update": an_update(number=self._updates)}
+        return an_outgoing(**own | changes)
 
     async def aclose(self) -> None:
         """Close what the channel keeps open."""

@@ -36,6 +36,9 @@ async def at_the_bench(name: str, url: str = "", **settings: Any) -> AsyncIterat
             await bench.aclose()
 
 
+PAGING = sorted(name for name in CHANNELS if CHANNELS[name].channel.capabilities.pages)
+
+
 @pytest.fixture(params=sorted(CHANNELS))
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     async with at_the_bench(request.param) as made:
@@ -96,11 +99,13 @@ async def test_a_receipt_is_awaited_only_where_one_comes(bench: Bench) -> None:
     assert not (await bench.channel.send(bench.message(answer=None))).awaits_receipt
 
 
-async def test_a_page_says_how_it_is_answered(bench: Bench) -> None:
+@pytest.mark.parametrize("name", PAGING)
+async def test_a_page_says_how_it_is_answered(name: str) -> None:
     """The way to answer is in what the vendor gets, and a message that needs no answer has none."""
-    await bench.channel.send(bench.message())
-    await bench.channel.send(bench.message(answer=None, purpose=Purpose.ROLE))
-    with_answer, without = bench.fake.accepted
+    async with at_the_bench(name) as bench:
+        await bench.channel.send(bench.message())
+        await bench.channel.send(bench.message(answer=None, purpose=Purpose.ROLE))
+        with_answer, without = bench.fake.accepted
     assert LINK in str(with_answer) or "answer/voice/TOKEN-of-alice" in str(with_answer)
     assert "TOKEN" not in str(without)
 

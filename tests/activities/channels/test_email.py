@@ -282,3 +282,27 @@ def test_wrong_settings_are_named_without_their_values() -> None:
 def test_a_password_is_not_sent_in_the_clear(url: str, expected: dict[str, Any]) -> None:
     """With a user, TLS is demanded unless it is turned off by name."""
     assert expected.items() <= smtp_options(url).items()
+
+
+async def test_sendgrids_lists_hold_no_page_back(sendgrid: SendGridFake) -> None:
+    """Who once bounced is paged all the same; an update obeys the lists. No link is led elsewhere."""
+    channel = _channel(sendgrid_api_key=KEY, sendgrid_base_url=sendgrid.url)
+    await channel.send(an_outgoing())
+    await channel.send(an_outgoing(purpose=Purpose.INTERNAL_UPDATE))
+    page, update = sendgrid.accepted
+    assert page["mail_settings"] == {"bypass_list_management": {"enable": True}}
+    assert "mail_settings" not in update
+    assert page["tracking_settings"]["click_tracking"] == {"enable": False, "enable_text": False}
+    assert sendgrid.refused == []
+
+
+async def test_a_page_waits_for_its_receipt_where_sendgrid_posts_them(
+    sendgrid: SendGridFake, smtp: SmtpFake
+) -> None:
+    """A bounce then brings the next contact; SMTP posts nothing, so nothing is waited for."""
+    events = {"sendgrid_event_key": "MFkw"}
+    assert (await _both(sendgrid, smtp, **events).send(an_outgoing())).awaits_receipt
+    update = an_outgoing(purpose=Purpose.INTERNAL_UPDATE)
+    assert not (await _both(sendgrid, smtp, **events).send(update)).awaits_receipt
+    sendgrid.status = 503
+    assert not (await _both(sendgrid, smtp, **events).send(an_outgoing())).awaits_receipt

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from activities.channels import ChannelSettingsError, read_settings
-from activities.channels.sms import MAX_CHARS, SmsChannel, SmsSettings, as_sms
+from activities.channels.base import Outgoing
+from activities.channels.sms import MAX_CHARS, SmsChannel, SmsSettings, as_sms, as_update
 from activities.channels.voice import VoiceSettings
 from domain.errors import DeliveryError, DeliveryReason
+from domain.messages import Purpose
+from domain.text_limits import SMS_PARTS, sms_parts
 from tests.activities.channels.rigs import ANSWER, RIGS
 from tests.fakes.organisation import an_outgoing
 from tests.fakes.twilio import ACCOUNT, OURS, twilio_fake
@@ -135,3 +138,39 @@ def test_calls_come_from_a_number_only() -> None:
     assert VoiceSettings.model_validate(service).caller is None
     both = service | {"twilio_voice_from": OURS}
     assert VoiceSettings.model_validate(both).caller == OURS
+
+
+def _update(text: str, purpose: Purpose = Purpose.EXTERNAL_UPDATE) -> Outgoing:
+    return an_outgoing(purpose=purpose, subject="Working on issues with Checkout", text=text)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.INTERNAL_UPDATE, Purpose.EXTERNAL_UPDATE])
+def test_an_update_goes_out_in_its_short_form(purpose: Purpose) -> None:
+    """As the template has it, without a head of ours; typography does not double the price."""
+    body, note = as_update(_update("Checkout: cause found – we are on it…", purpose))
+    assert (body, note) == ("Checkout: cause found - we are on it...", "")
+
+
+def test_what_an_update_costs_is_told() -> None:
+    """Each part is paid for: how many there were stands with the delivery."""
+    assert as_update(_update("Card payments fail. " * 12))[1] == "in 2 parts"
+
+
+@pytest.mark.parametrize("text", ["The database is slow. " * 200, "決済が遅い。" * 300])
+def test_an_update_never_becomes_a_novel(text: str) -> None:
+    """Beyond six parts it is cut where a sentence ends, and that is told."""
+    body, note = as_update(_update(text))
+    assert sms_parts(body) <= SMS_PARTS
+    assert note == "cut to 6 parts"
+    assert body.endswith("...")
+
+
+async def test_the_vendor_gets_an_update_without_a_receipt() -> None:
+    """Updates ask for no receipt, and the note of their price comes back."""
+    with twilio_fake() as fake:
+        channel = SmsChannel(SmsSettings.model_validate(RIGS["sms"].settings(fake.url)))
+        message = _update("Card payments fail. " * 12).model_copy(update={"to": "+4915550001"})
+        receipt = await channel.send(message)
+        await channel.aclose()
+    assert (receipt.detail, receipt.awaits_receipt) == ("in 2 parts", False)
+    assert fake.refused == []

@@ -43,6 +43,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "publish_update": {"audience": "internal", "text": "t"},
     "approve_update": {"update": "u1"},
     "withdraw_update": {"update": "u1"},
+    "release_message": {"message": "m1", "verdict": "it_is_out"},
     "note": {"text": "t"},
     "observe": {"text": "t"},
     "add_theory": {"text": "t"},
@@ -57,9 +58,14 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 """A valid body of every command, for an incident as `an_incident_that_is` makes it."""
 
+HELD = f.MessageHeld(
+    message="m1", recipient="audience:customers/0", channel="statuspage", what="Update",
+    delivery="k/audience:customers/0/statuspage", kind="publish_update", announcement={"key": "k"},
+)  # fmt: skip
 RESOLVED_TAKES = {
     "assess", "note", "observe", "link", "join", "leave", "delegate", "accept_role", "decline_role",
-    "hand_over", "apply_policy", "publish_update", "approve_update", "withdraw_update", "reopen",
+    "hand_over", "apply_policy", "publish_update", "approve_update", "withdraw_update", "release_message",
+    "reopen",
 }  # fmt: skip
 TAKES = {
     Status.RAISED: set(BODIES) - {"reopen"},
@@ -85,6 +91,7 @@ def an_incident_that_is(status: Status) -> Incident:
         f.UpdateProposed(
             update="u1", audience=Audience.INTERNAL, audiences=["company"], text="t", by="dana"
         ),
+        HELD,
     ]
     if status in (Status.RESOLVED, Status.CLOSED):
         facts.append(f.Resolved(summary="s", ended_at=T0, owes_postmortem=False))

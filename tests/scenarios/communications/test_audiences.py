@@ -16,7 +16,7 @@ AUDIENCES = {
     "board": {"hears": "internal", "to": [{"channel": "email", "to": "board@example.com"}]},
     "social": {
         "hears": "external",
-        "to": [{"channel": "slack", "to": "C0SOCIAL1"}],
+        "to": [{"channel": "mastodon", "to": "example"}],
         "approval": True,
     },
 }
@@ -53,7 +53,7 @@ async def test_a_post_waits_for_a_second_person_and_the_page_does_not(world: Wor
     assert {one["recipient"] for one in asked} == {"person:bob"}, "never the author"
     await world.command(incident, "approve_update", "bob", update="u1")
     await world.eventually(
-        lambda: written_to(world, "external_update") == {STATUS_PAGE, ("slack", "C0SOCIAL1")}
+        lambda: written_to(world, "external_update") == {STATUS_PAGE, ("mastodon", "example")}
     )
     assert len(world.outbox("external_update")) == 2
     assert (await world.status(incident))["proposals"] == []

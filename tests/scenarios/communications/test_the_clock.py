@@ -44,6 +44,7 @@ async def test_a_silent_communications_manager_is_reminded_and_escalated(
             await world.command(incident, "accept_role", person, role="communications_manager")
         await world.command(incident, "assess", "alice", confirmed=True)
         await world.eventually(lambda: len(world.outbox("external_update")) == 1)
+        await world.eventually(lambda: len(world.outbox("internal_update")) == 2)
         published = await told(world)
         told_at = (await world.facts(incident, "update_published"))[-1]
         for hours in (3, 3):

@@ -163,6 +163,8 @@ async def test_a_cause_that_comes_after_its_dependents_is_linked_to_them(tmp_pat
     async with running(tmp_path) as world:
         await report(world, "checkout")
         await facts_of(world, CHECKOUT, "page_sent")
+        # Whoever comes later finds those that wait for it in the records.
+        await world.eventually(lambda: world.records.incident(CHECKOUT))
         await report(world, "database")
         await facts_of(world, DATABASE, "page_sent")
         (found,) = await facts_of(world, DATABASE, "dependent_collected")

@@ -17,7 +17,8 @@ from starter.access.seals import MAX_CHARS, BrokenSealError, Seals, SealsUnreada
 from starter.access.sessions import SessionEndedError, Sessions
 from starter.access.store import FOLDER
 from starter.security import closed_integrations
-from starter.settings import load_settings, referenced_settings, refuse_unknown_settings
+from starter.settings import load_settings
+from starter.unknown_settings import referenced_settings, refuse_unknown_settings
 from tests.signed_in import Clock
 
 OIDC = {

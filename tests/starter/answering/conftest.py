@@ -34,6 +34,7 @@ PUBLIC = "https://tocsin.example.com"
 AUTH_TOKEN, SIGNING_SECRET = "twilio-auth-token", "slack-signing-secret"
 ALICE, BOB, SHARED, UNPROVEN = "+4915550001", "+15550002", "+15550003", "+15550004"
 SLACK_ALICE = "U0ALICE"
+COMMAND_PATH = "/answer/slack/command"
 
 
 @pytest.fixture(scope="session")
@@ -176,7 +177,7 @@ class Switchboard:
 
     def slack(
         self, token: str, *, user: str = SLACK_ALICE, action: str = "acknowledge", age: float = 0,
-        secret: str = SIGNING_SECRET, response_url: str = "",
+        secret: str = SIGNING_SECRET, response_url: str = "", trigger: str = "",
     ) -> Any:  # fmt: skip
         """A press as Slack signs it."""
         payload = {
@@ -189,10 +190,29 @@ class Switchboard:
                            {"type": "actions", "elements": []}],
             },
             "response_url": response_url,
+            "trigger_id": trigger,
         }  # fmt: skip
         return self.slack_raw(urlencode({"payload": json.dumps(payload)}), age=age, secret=secret)
 
-    def slack_raw(self, body: str, *, age: float = 0, secret: str = SIGNING_SECRET) -> Any:
+    def typed(
+        self, text: str, *, user: str = SLACK_ALICE, channel: str = "C0GENERAL", age: float = 0,
+        secret: str = SIGNING_SECRET, response_url: str = "",
+    ) -> Any:  # fmt: skip
+        """A command as Slack signs it; each one is another request."""
+        fields = {
+            "command": "/tocsin", "text": text, "user_id": user, "channel_id": channel,
+            "response_url": response_url, "trigger_id": str(next(self.sids)),
+        }  # fmt: skip
+        return self.slack_raw(urlencode(fields), age=age, secret=secret, path=COMMAND_PATH)
+
+    def slack_raw(
+        self,
+        body: str,
+        *,
+        age: float = 0,
+        secret: str = SIGNING_SECRET,
+        path: str = "/answer/slack",
+    ) -> Any:
         stamp = str(int(self.clock.now.timestamp() - age))
         digest = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256)
         headers = {
@@ -201,7 +221,7 @@ class Switchboard:
             "Content-Type": "application/x-www-form-urlencoded",
             "Authorization": "",
         }
-        return self.api.post("/answer/slack", content=body, headers=headers)
+        return self.api.post(path, content=body, headers=headers)
 
     # What became of it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.subscribers import SubscriberKind
 from records.database import RecordsUnavailableError
 from starter.answering.wishes import Asked, Wish, read_wish
 from starter.temporal_link import GatewayUnavailableError, NotAnsweredError
@@ -244,3 +245,18 @@ def test_markup_in_a_summary_stays_text(board: Switchboard) -> None:
     answer = board.twilio("/answer/sms", From=ALICE, Body="ack", MessageSid="SM1").text
     assert "<Redirect>" not in answer
     assert "&lt;Redirect&gt;" in answer
+
+
+def test_a_subscriber_who_writes_stop_is_forgotten(board: Switchboard, tmp_path) -> None:
+    """Any other word leaves them; with the records away the vendor's own block is what counts."""
+    desk = board.api.app.state.services.subscriptions  # type: ignore[attr-defined]
+    number, now = "+19995550000", board.clock.now
+    desk.book.ask("reader-kim", SubscriberKind.SMS, number, None, now)
+    desk.book.confirm("reader-kim", now)
+    assert board.text("hello", number) == ""
+    assert desk.book.find("reader-kim") is not None
+    assert board.text("Stop.", number) == ""
+    assert desk.book.find("reader-kim") is None
+    (tmp_path / "records.db").unlink()
+    assert board.text("STOP", number) == ""
+    assert "you are paged by email" in board.text("STOP")

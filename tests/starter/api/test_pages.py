@@ -95,30 +95,3 @@ def test_from_the_records(stranger, link, temporal):
     """Without a worker it still shows what is known."""
     temporal.query_error = NotAnsweredError("no worker")
     assert "Cards are refused" in stranger.get(link).text
-
-
-def test_public_status_shows_only_what_was_published(api, stranger, declared):
-    """The last external update, and nothing else of the incident."""
-    assert "No incident is reported" in stranger.get("/status").text
-    url = f"{API}/checkout-1/publish-update"
-    api.post(url, json={"audience": "internal", "text": "It was Bob", "actor": "alice"})
-    api.post(f"{API}/checkout-1/note", json={"text": "a note", "actor": "alice"})
-    assert "No incident is reported" in stranger.get("/status").text
-    for text in ("We look into it", f"Found {EVIL}"):
-        said = {"audience": "external", "text": text, "status": "identified", "actor": "alice"}
-        assert api.post(url, json=said).status_code == 200
-    page = stranger.get("/status").text
-    assert "Checkout" in page
-    assert "Found &lt;script&gt;" in page
-    for internal in ("It was Bob", "a note", "Cards are refused", "checkout-1", "We look", "Alice"):
-        assert internal not in page
-    api.post(f"{API}/checkout-1/cancel", json={"reason": "x"})
-    assert "No incident is reported" in stranger.get("/status").text
-
-
-def test_services_that_are_not_public_stay_off(api, stranger):
-    """Also when somebody published something to the outside."""
-    api.post(API, json={"service": "database", "severity": "SEV1", "summary": "x"})
-    said = {"audience": "external", "text": "Hello", "actor": "alice"}
-    api.post(f"{API}/database-1/publish-update", json=said)
-    assert "Hello" not in stranger.get("/status").text

@@ -67,9 +67,10 @@ def an_incident(incident_id: str = "checkout-17", **changes: Any) -> dict[str, A
 def a_timeline() -> list[dict[str, Any]]:
     """The facts of that night."""
     told = [
-        {"key": "checkout-17/update/internal/1/stakeholders:leadership/0/email", "recipient": "stakeholders:leadership/0", "channel": "email", "state": "sent"},
-        {"key": "checkout-17/update/internal/1/person:dana/sms", "recipient": "person:dana", "channel": "sms", "state": "failed",
-         "reason": "rejected"},
+        {"key": "checkout-17/update/internal/1/stakeholders:leadership/0/email",
+         "recipient": "stakeholders:leadership/0", "channel": "email", "state": "sent"},
+        {"key": "checkout-17/update/internal/1/person:dana/sms", "recipient": "person:dana",
+         "channel": "sms", "state": "failed", "reason": "rejected"},
     ]  # fmt: skip
     rows = [
         (34, "raised", "tocsin", "SEV1 P1 on checkout raised by alert:prometheus: Checkout answers 500", {}),
@@ -127,6 +128,8 @@ class FakeApi:
             return answer
         if request.path == "/readyz":
             return 200, {"status": "ready", "delivery": "outbox", "checks": {"temporal": "ok"}}
+        if request.path == "/status/api/v2/summary.json":
+            return 200, a_public_page()
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(401, "the token is wrong")
         parts = [unquote(part) for part in request.path.strip("/").split("/")]
@@ -232,6 +235,11 @@ class FakeApi:
                 case ["incidents", incident_id, "postmortem", name]:
                     parse_postmortem_command(name.replace("-", "_"), body)
                     return 200, a_postmortem(incident_id)
+                case ["incidents", incident_id, "preview-update"]:
+                    parse_body(COMMANDS["publish_update"], body)
+                    if incident_id not in self.incidents:
+                        return problem(404, f"there is no incident {incident_id!r}")
+                    return 200, a_preview(incident_id, body)
                 case ["incidents", incident_id, name]:
                     parse_body(COMMANDS[name.replace("-", "_")], body)
                     if incident_id not in self.incidents:
@@ -262,7 +270,19 @@ class FakeApi:
                         "alerts": [],
                     }
                 case ["status-page", "publish"]:
-                    return 200, {"files": 4}
+                    return 200, {
+                        "files": ["/srv/www/index.html"],
+                        "bytes": 10,
+                        "targets": [
+                            {
+                                "target": "folder:/srv/www",
+                                "files": 517,
+                                "changed": 2,
+                                "removed": 0,
+                                "bytes": 95_123,
+                            }
+                        ],
+                    }
         except IncidentError as error:
             listed = [{"pointer": p.where, "detail": p.detail, "near": list(p.near)}
                       for p in error.problems()]  # fmt: skip
@@ -283,6 +303,40 @@ def a_postmortem(incident_id: str) -> dict[str, Any]:
         "incident_id": incident_id, "status": "draft", "owner": "alice", "due_at": ago(days=-3),
         "fields": {"summary": "Payments failed", "root_cause": ""}, "actions": [action],
         "open_actions": 1, "version": 4,
+    }  # fmt: skip
+
+
+def a_preview(incident_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What would be sent, with the text that was asked about in every form."""
+    form = {"template": "external_update", "subject": "Investigating issues with Checkout",
+            "text": body["text"], "html": "<p>", "chat": body["text"], "short": None,
+            "fault": None}  # fmt: skip
+    press = {"name": "press", "places": ["status_page"], "contacts": {"x": 2},
+             "needs_approval": True, "template": None}  # fmt: skip
+    length = {"channel": "x", "title": "X", "length": 300, "most": 280, "unit": "characters",
+              "fits": False}  # fmt: skip
+    item = {"question": "What is the cause?", "answer": None, "found_in_text": False}
+    known = {"question": "What is the impact?", "answer": "No cards", "found_in_text": True}
+    refused = ["the text is too long for X"] if len(body["text"]) > 280 else []
+    return {"incident": incident_id, "audience": body["audience"], "variant": "follow_up",
+            "status": "identified", "next_update_at": None, "refused": refused,
+            "hearers": [press], "awaits_approval": ["press"], "forms": [form],
+            "lengths": [length], "checklist": [item, known]}  # fmt: skip
+
+
+def a_public_page() -> dict[str, Any]:
+    """What the public reads, in Statuspage's shape."""
+    said = {"status": "identified", "body": "Cards \x1b[31mfail", "created_at": ago(minutes=4)}
+    return {
+        "page": {"name": "Example"},
+        "status": {"indicator": "major", "description": "Partial System Outage"},
+        "components": [{"name": "Shop", "status": "partial_outage", "group": True},
+                       {"name": "Checkout", "status": "partial_outage", "group": False},
+                       {"name": "Search", "status": "operational", "group": False}],
+        "incidents": [{"id": "i1", "name": "Issues with Checkout", "status": "identified",
+                       "incident_updates": [said]}],
+        "scheduled_maintenances": [{"name": "Maintenance of Search", "status": "scheduled",
+                                    "scheduled_for": ago(hours=-2)}],
     }  # fmt: skip
 
 

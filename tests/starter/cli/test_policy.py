@@ -193,3 +193,44 @@ def test_doctor_finds_what_is_wrong(
 def test_version(call: Tocsin) -> None:
     """Without any server."""
     assert call("version").out.startswith("tocsin ")
+
+
+def test_mistakes_in_templates_of_ones_own(
+    call: Tocsin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Syntax, names, file names and frames, each with its file; the policy's own texts with their line."""
+    own = tmp_path / "own"
+    (own / "external_update").mkdir(parents=True)
+    (own / "external_update" / "body.txt.j2").write_text("\n{{ txt }}")
+    (own / "external_update" / "subjct.j2").write_text("x")
+    monkeypatch.setenv("TOCSIN_TEMPLATES", str(own))
+    file = tmp_path / "policy.yaml"
+    whole = UNWISE + 'channels:\n  room: "{{ id }}-{{ servce }}"\n'
+    whole += "audiences: {board: {hears: internal, template: bord}}\n"
+    file.write_text(whole)
+    result = call("policy", "check", str(file))
+    assert result.code == 2
+    rows = result.out.splitlines()
+    for start, said in (
+        (
+            f"{file}:10: channels.room: ",
+            "'servce' is not given to this template; it has id, service",
+        ),
+        (f"{own}/external_update/body.txt.j2:2: ", "'txt' is not given"),
+        (f"{own}/external_update/subjct.j2: ", "did you mean external_update/subject.j2"),
+        (
+            f"{own}/bord: ",
+            "is named as the frame of an audience and lacks subject.j2 and body.txt.j2",
+        ),
+    ):
+        assert any(row.startswith(start) and said in row for row in rows), rows
+
+
+def test_a_folder_of_templates_that_is_not_there(
+    call: Tocsin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped path would change nothing in silence."""
+    monkeypatch.setenv("TOCSIN_TEMPLATES", str(tmp_path / "gone"))
+    result = call("policy", "check")
+    assert result.code == 2
+    assert "TOCSIN_TEMPLATES: is no folder" in result.out

@@ -140,6 +140,18 @@ def test_why_nobody_was_paged_yet(entries: list[dict[str, Any]], why: str) -> No
     assert ("waits: " in out.export_text()) == bool(why)
 
 
+def test_the_card_says_where_the_room_is_and_that_it_cannot_be_used(
+    tocsin: Tocsin, api: FakeApi
+) -> None:
+    """Its address at the chat, and why nobody can talk there."""
+    api.incidents["checkout-17"]["communications"] |= {
+        "room_url": "https://x.slack.com/archives/C1",
+        "room_trouble": "archived",
+    }
+    shown = " ".join(tocsin("show", "checkout-17").out.split())
+    assert "#inc-checkout-17 https://x.slack.com/archives/C1 cannot be used: archived" in shown
+
+
 def test_a_sparse_incident_has_a_card(tocsin: Tocsin, api: FakeApi) -> None:
     """An older API, or a record with gaps, is shown all the same."""
     api.next_answer = (200, {"id": "checkout-17", "status": "raised"})

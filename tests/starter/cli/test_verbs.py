@@ -64,6 +64,11 @@ COMMAND_CASES: list[tuple[str, str, dict[str, object]]] = [
         "withdraw_update",
         {"update": "u1", "reason": "r"},
     ),
+    (
+        f"release {ID} m3f9a2c --verdict send-again --reason r",
+        "release_message",
+        {"message": "m3f9a2c", "verdict": "send_again", "reason": "r"},
+    ),
     (f"note {ID} n", "note", {"text": "n"}),
     (f"observe {ID} o", "observe", {"text": "o"}),
     (f"theory add {ID} why", "add_theory", {"text": "why"}),
