@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 # Processes that run the tests; 0 runs them in one, as a debugger wants it.
-JOBS ?= 2
+JOBS ?= 3
 INSTALL_SELF := $(PIP) --no-deps --no-build-isolation -e .
 
 .PHONY: demo up test check e2e bench format lock openapi shots clean help

@@ -14,7 +14,7 @@ import structlog
 from activities.channels.base import Outgoing
 from activities.delivery import Postman
 from activities.looking_up import PolicySource, why
-from activities.recipients import Addressees, View, addressees, without_policy
+from activities.recipients import SIDES, Addressees, View, addressees, without_policy
 from activities.wording import announcement_text
 from domain.errors import DeliveryReason
 from domain.messages import Announce, Announced, Announcement, Delivery, DeliveryState, Purpose
@@ -30,10 +30,6 @@ CHUNK = 50
 """Messages at once."""
 BUDGET_SECONDS = 45.0
 """No new chunk is begun after this: the attempt has 60 s, and what it did must be reported."""
-SIDES = {
-    Purpose.INTERNAL_UPDATE: Audience.INTERNAL,
-    Purpose.EXTERNAL_UPDATE: Audience.EXTERNAL,
-}
 log = structlog.get_logger(__name__)
 
 

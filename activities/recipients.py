@@ -9,14 +9,21 @@ from typing import Any
 
 from activities.delivery import Postman
 from domain.audiences import groups_told
-from domain.messages import Announcement
+from domain.messages import Announcement, Purpose
 from domain.on_call import resolve_targets
 from domain.policy.audiences import Place
 from domain.policy.model import Policy
 from domain.policy.person import Contact
 from domain.policy.slice import plan_for
+from domain.status_page.incidents import is_for_the_public
+from domain.updates import Audience
 
 View = Mapping[str, Any]
+_PUBLIC = (Place.STATUS_PAGE, Place.SUBSCRIBERS)
+SIDES = {
+    Purpose.INTERNAL_UPDATE: Audience.INTERNAL,
+    Purpose.EXTERNAL_UPDATE: Audience.EXTERNAL,
+}
 AUDIENCE = "audience:"
 """What stands before the name of one of the policy's audiences."""
 
@@ -55,9 +62,14 @@ def addressees(
         if recipient == "stakeholders":
             _add_stakeholders(found, incident, policy, postman)
         elif recipient == "status_page":
-            found.reached["status_page"] = _place(Place.STATUS_PAGE)
+            _add_public(found, Place.STATUS_PAGE, incident, policy)
         elif recipient.startswith(AUDIENCE):
-            _add_audience(found, recipient.removeprefix(AUDIENCE), incident, policy, postman)
+            name = recipient.removeprefix(AUDIENCE)
+            why = _why_not_told(name, announcement, incident, policy)
+            if why is None:
+                _add_audience(found, name, incident, policy, postman)
+            else:
+                found.notes.append(why)
         elif recipient == "operator":
             found.reached["operator"] = Contact(channel="operator", to="operator")
         else:
@@ -133,17 +145,42 @@ def _add_stakeholders(found: Addressees, incident: View, policy: Policy, postman
     found.unreached["stakeholders"] = "no stakeholder and no incident manager"
 
 
+def _why_not_told(
+    name: str, announcement: Announcement, incident: View, policy: Policy
+) -> str | None:
+    """Why an audience is left out; None where it is told.
+
+    Its addresses are those of the policy in force, which may have made another audience of it than the
+    one that the incident pins: nothing internal leaves by them, and nothing that nobody has read.
+    """
+    audience = policy.audiences.get(name)
+    if audience is None:
+        return f"audience {name} is not in the policy any more"
+    side = SIDES.get(announcement.purpose)
+    if side is not None and audience.hears is not side:
+        return (
+            f"audience {name} hears {audience.hears} updates by the policy in force: it is not told"
+        )
+    # The fixed last text of a cancelled incident goes out without, for nobody can approve it any more.
+    is_read = announcement.context.get("approved") or incident.get("status") == "cancelled"
+    if side is Audience.EXTERNAL and audience.approval and not is_read:
+        return (
+            f"audience {name} asks for approval by the policy in force, and nobody has approved this: it is "
+            "not told; apply the policy to the incident and publish again"
+        )
+    return None
+
+
 def _add_audience(
     found: Addressees, name: str, incident: View, policy: Policy, postman: Postman
 ) -> None:
-    """Its places and its addresses; one that left the policy since has nobody in it."""
-    audience = policy.audiences.get(name)
-    if audience is None:
-        found.notes.append(f"audience {name} is not in the policy any more")
-        return
+    """Its places and its addresses."""
+    audience = policy.audiences[name]
     for place in audience.places:
         room = (incident.get("communications") or {}).get("room_ref")
-        if place is not Place.ROOM:
+        if place in _PUBLIC:
+            _add_public(found, place, incident, policy)
+        elif place is not Place.ROOM:
             found.reached.setdefault(place.value, _place(place))
         elif room:
             found.reached.setdefault(place.value, Contact(channel="room", to=str(room)))
@@ -155,6 +192,17 @@ def _add_audience(
             found.reached[recipient] = contact
             if audience.template:
                 found.frames[recipient] = audience.template
+
+
+def _add_public(found: Addressees, place: Place, incident: View, policy: Policy) -> None:
+    """The page, or those who subscribed to it: they hear of nothing that it may not show."""
+    service = str(incident.get("service"))
+    if is_for_the_public(policy, service, str(incident.get("type") or "default")):
+        found.reached.setdefault(place.value, _place(place))
+        return
+    note = f"the status page shows nothing of {service} by the policy: it and its subscribers are not told"
+    if note not in found.notes:
+        found.notes.append(note)
 
 
 def _place(place: Place) -> Contact:

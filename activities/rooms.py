@@ -169,7 +169,7 @@ class KeepingRooms:
         wish = RoomWish(
             names=list(candidates(name)),
             marker=marker(incident_id, raised_at),
-            is_private=work.policy is not None and work.policy.channels.private_room,
+            is_private=_is_private(work.policy, incident),
             since=datetime.fromisoformat(raised_at),
             left=state.left,
         )
@@ -225,7 +225,8 @@ class KeepingRooms:
 
     def _also_invited(self, work: _Work) -> list[str]:
         """Who stands behind the policy's targets now."""
-        if work.policy is None:
+        kind = str(work.request.incident.get("type") or "default")
+        if work.policy is None or work.policy.process(kind).is_narrow:
             return []
         targets = work.policy.channels.invite
         found, _ = resolve_targets(work.policy, targets, work.request.at)
@@ -238,6 +239,14 @@ def _leave(state: RoomState) -> None:
         state.left.append(state.ref)
     state.ref = state.url = state.card = state.pinned = None
     state.topic, state.invited, state.archived = "", [], False
+
+
+def _is_private(policy: Policy | None, incident: Mapping[str, object]) -> bool:
+    """Whether only those who are invited can read it."""
+    if policy is None:
+        return False
+    process = policy.process(str(incident.get("type") or "default"))
+    return process.is_narrow or (process.private_room is None and policy.channels.private_room)
 
 
 def _member(policy: Policy, person: str, chat: ChatRooms) -> str | None:

@@ -17,7 +17,7 @@ import structlog
 
 from activities.looking_up import PolicySource, why
 from activities.planned_work import MadeWindows
-from activities.publishing import PublishError, Site, Targets, Written, write_everywhere
+from activities.publishing import Place, PublishError, Site, Targets, Written, write_everywhere
 from domain.errors import DeliveryReason
 from domain.messages import Delivery, DeliveryState
 from domain.policy.model import Policy
@@ -110,6 +110,7 @@ class SitePublisher:
             key: of the announcement; those of the places begin with it.
             settled: keys of places that have it already.
         """
+        places: dict[str, Place] = {}
         try:
             policy = self._policy.current()[1]
             places = {
@@ -122,7 +123,9 @@ class SitePublisher:
             number, site = await self._maker.make(policy, [dict(view)])
         except Exception as error:
             log.exception("status page not made")
-            return [self._failed(_key(key, "site"), "site", f"it could not be made: {why(error)}")]
+            # By place, so that a later attempt settles what this one missed.
+            said = f"it could not be made: {why(error)}"
+            return [self._failed(_key(key, name), name, said) for name in places or ["site"]]
         outcomes = await write_everywhere(site, list(places.values()), number)
         return [self._outcome(_key(key, name), name, result) for name, result in outcomes.items()]
 

@@ -43,11 +43,7 @@ def pinned_audiences(policy: Policy, service: str, kind: str) -> dict[str, Pinne
     A process that names audiences of a side speaks on that side to those only, and to whoever works on
     the incident.
     """
-    named = policy.process(kind).audiences
-    groups = {Audience.INTERNAL} if set(named or ()) & set(policy.stakeholders) else set[Audience]()
-    narrowed = groups | {
-        policy.audiences[name].hears for name in named or () if name in policy.audiences
-    }
+    named, narrowed = policy.process(kind).audiences, _narrowed(policy, kind)
     found = {}
     for name, one in policy.audiences.items():
         is_named = named is None or name in named or one.hears not in narrowed
@@ -65,6 +61,17 @@ def pinned_audiences(policy: Policy, service: str, kind: str) -> dict[str, Pinne
     return found
 
 
+def _narrowed(policy: Policy, kind: str) -> set[Audience]:
+    """The sides on which a process speaks only to whom it names; one that names nobody means both."""
+    named = policy.process(kind).audiences
+    if named is None:
+        return set()
+    if not named:
+        return set(Audience)
+    groups = {Audience.INTERNAL} if set(named) & set(policy.stakeholders) else set[Audience]()
+    return groups | {policy.audiences[name].hears for name in named if name in policy.audiences}
+
+
 def hearing(audiences: Pinned, side: Audience, severity: str) -> dict[str, PinnedAudience]:
     """Those that hear a side at that severity, in the policy's order."""
     return {
@@ -80,9 +87,10 @@ def groups_told(policy: Policy, view: Mapping[str, Any]) -> Iterator[tuple[str, 
     Args:
         view: the incident's view.
     """
-    named = policy.process(str(view.get("type") or "default")).audiences
+    kind = str(view.get("type") or "default")
+    named, narrowed = policy.process(kind).audiences, _narrowed(policy, kind)
     for key, group in policy.stakeholders.items():
-        is_wanted = named is None or key in named
+        is_wanted = named is None or key in named or Audience.INTERNAL not in narrowed
         has_service = group.services is None or view.get("service") in group.services
         if is_wanted and has_service and view.get("severity") in group.severities:
             yield key, group.to

@@ -291,8 +291,11 @@ class Incident(Aggregate):
     def run(self, run_id: str) -> PageRun | None:
         return next((run for run in self.pages if run.id == run_id), None)
 
-    def has_published(self, audience: Audience) -> bool:
-        return any(update.audience is audience for update in self.updates)
+    def has_published(self, audience: Audience, since: datetime | None = None) -> bool:
+        return any(
+            update.audience is audience and (since is None or update.at >= since)
+            for update in self.updates
+        )
 
     @property
     def public_status(self) -> UpdateStatus | None:

@@ -13,9 +13,10 @@ from domain.paged import DeliveryReceipt
 
 _KEY = re.compile(
     r"(?P<update>.+/update/(?P<side>internal|external)/(?P<number>\d{1,9}))"
+    r"(?:/again-m[0-9a-f]{6})?"
     r"/(?P<recipient>(?:person|stakeholders|audience):[^/]{1,100}(?:/\d{1,6})?)/(?P<channel>[a-z_]{1,40})"
 )
-"""Of one message of an update. Pages have keys of another shape, and receipts of their own."""
+"""Of one message of an update, perhaps one that a person had sent again. Pages have keys of another shape."""
 
 
 def update_bounced(

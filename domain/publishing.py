@@ -8,6 +8,7 @@ from domain.aggregate import Fact
 from domain.audiences import hearing, is_on_status_page
 from domain.facts import UpdateProposed, UpdatePublished
 from domain.incident import Incident, Status
+from domain.proposals import Proposal
 from domain.updates import Audience, UpdateStatus
 
 
@@ -27,10 +28,18 @@ def publications(
     Args:
         next_minutes: when the next update comes, where somebody said so; None is the side's cadence.
     """
-    heard_by = hearing(incident.policy.audiences, side, incident.severity)
+    pinned = incident.policy.audiences
+    heard_by = hearing(pinned, side, incident.severity)
     if variant == "final":
-        # Nobody is told that it is over who was never told that it began.
-        heard_by = {name: one for name, one in heard_by.items() if has_heard(incident, side, name)}
+        # Whoever was told that it began is told that it is over, however mild it has become; and nobody
+        # else is.
+        heard_by = {
+            name: one
+            for name, one in pinned.items()
+            if one.hears is side and has_heard(incident, side, name)
+        }
+    if side is Audience.EXTERNAL and pinned and not heard_by:
+        return []  # what nobody hears is not published
     # A cancelled incident takes no approval any more; its fixed text must not leave a page that says we
     # still look into it.
     needs_reader = incident.status is not Status.CANCELLED
@@ -47,7 +56,7 @@ def publications(
                 by=by,
                 variant=variant,
                 next_update_at=next_update_at(incident, side, variant, at, next_minutes),
-                audiences=free if incident.policy.audiences else None,
+                audiences=free if pinned else None,
                 on_status_page=is_public(incident, side, free),
             )
         )
@@ -89,8 +98,21 @@ def next_update_at(
     return at + cadence if cadence is not None else None
 
 
+def after_approval(incident: Incident, one: Proposal, at: datetime) -> datetime | None:
+    """When those hear next for whom a text waited.
+
+    Where others had the same text at once, or a newer one, the side has promised a time already: a late
+    reader puts nothing off.
+    """
+    own = next_update_at(incident, one.audience, one.variant, at, one.next_update_minutes)
+    clock = incident.clocks.get(one.audience)
+    if own is None or clock is None or not incident.has_published(one.audience, since=one.at):
+        return own
+    return clock.due_at if at < clock.due_at < own else own
+
+
 def is_public(incident: Incident, side: Audience, names: list[str]) -> bool:
     """Whether an update for these audiences stands on the status page."""
-    if side is not Audience.EXTERNAL:
+    if side is not Audience.EXTERNAL or not incident.policy.on_status_page:
         return False
     return not incident.policy.audiences or is_on_status_page(incident.policy.audiences, names)

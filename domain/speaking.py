@@ -46,7 +46,8 @@ def confirmed(incident: Incident, fact: f.Confirmed, at: datetime, actor: str) -
         return
     if not incident.has_published(Audience.INTERNAL):
         yield compose(incident, Audience.INTERNAL, "initial")
-    if incident.policy.external != "never" and not incident.has_published(Audience.EXTERNAL):
+    is_heard = incident.policy.hears(incident.severity, Audience.EXTERNAL)
+    if is_heard and not incident.has_published(Audience.EXTERNAL):
         # The name of a service that is not public is not for the outside: a person decides.
         is_automatic = incident.policy.external == "auto" and incident.policy.public
         yield compose(incident, Audience.EXTERNAL, "initial", draft=not is_automatic)
@@ -70,6 +71,7 @@ def published(
         variant=fact.variant,
         by=fact.by,
         next_update_at=fact.next_update_at.isoformat() if fact.next_update_at else None,
+        **({"approved": True} if fact.approved_by else {}),
     )
 
 

@@ -148,7 +148,8 @@ def masked(kind: SubscriberKind, address: str) -> str:
         case SubscriberKind.SMS:
             return f"{address[:3]}…{address[-2:]}"
         case SubscriberKind.WEBHOOK:
-            return f"https://{urlsplit(address).hostname or ''}/…"
+            parts = urlsplit(address)
+            return f"{parts.scheme}://{parts.hostname or ''}/…"
 
 
 def counted(counts: Mapping[str, int], reasons: Mapping[str, int]) -> str:

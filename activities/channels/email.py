@@ -28,7 +28,7 @@ from activities.channels.base import (
     Seconds,
 )
 from activities.channels.call_threads import CallThreads
-from activities.channels.mail_headers import BulkMail, check_headers, headers_of
+from activities.channels.mail_headers import AS_WRITTEN, BulkMail, check_headers, headers_of
 from activities.channels.sendgrid_client import SendGrid
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
@@ -218,7 +218,7 @@ def with_answer(message: Outgoing) -> Outgoing:
 
 def as_mail(message: Outgoing, sender: str) -> EmailMessage:
     """The message as mail: text, and HTML beside it where there is some."""
-    mail = EmailMessage()
+    mail = EmailMessage(policy=AS_WRITTEN)
     name, address = parseaddr(sender)
     mail["From"] = formataddr((name, address))
     mail["To"] = message.to.strip()

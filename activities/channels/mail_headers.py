@@ -10,7 +10,10 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.policy import EmailPolicy, Policy
 from email.utils import parseaddr
+from typing import Any
 
 from pydantic import Field
 
@@ -23,8 +26,38 @@ PUBLIC = frozenset({Purpose.EXTERNAL_UPDATE})
 """What people outside read: no key and no id of ours stands in it."""
 ONE_CLICK = "List-Unsubscribe=One-Click"
 """Source: https://www.rfc-editor.org/rfc/rfc8058"""
+_MACHINES = frozenset(
+    {"list-unsubscribe", "in-reply-to", "references", "x-tocsin-key", "x-tocsin-incident"}
+)
+"""Headers that programs read."""
 _ADDRESS = re.compile(r"[^@\s<>()\[\],;:\\\"]+@[^@\s<>()\[\],;:\\\"]+")
 _FIT = re.compile(r"[^\x21-\x7e]")
+
+
+class _AsWritten(UnstructuredHeader, BaseHeader):
+    """A header with addresses or ids, which stay as they are where they are longer than a line.
+
+    The mail package would write them as encoded words, which nobody reads in these headers: the mail would
+    have no way out of the list, and no thread. What stands in them is ASCII without line ends.
+    Source: https://www.rfc-editor.org/rfc/rfc2047#section-5
+    """
+
+    name: str
+
+    def fold(self, *, policy: Policy[Any]) -> str:
+        """The header as it is sent, on one line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _headers() -> HeaderRegistry:
+    registry = HeaderRegistry()
+    for name in _MACHINES:
+        registry.map_to_type(name, _AsWritten)
+    return registry
+
+
+AS_WRITTEN = EmailPolicy(header_factory=_headers())
+"""The headers of our mails."""
 
 
 class BulkMail(Outgoing):

@@ -83,13 +83,18 @@ def as_push(message: Outgoing) -> Mapping[str, Any]:
         "title": shorten(head, _TITLE_CHARS),
         "message": shorten(body_of(message) or head, MAX_CHARS),
         "priority": _priority(message),
-        "tags": [tag for tag in (_SIGNS.get(message.purpose), message.severity.lower()) if tag],
+        "tags": [tag for tag in (_SIGNS.get(message.purpose), _severity(message)) if tag],
     }
     if message.answer is not None:
         url = line(message.answer.url)
         label = f"Acknowledge {line(message.answer.code)}"
         push |= {"click": url, "actions": [{"action": "view", "label": label, "url": url}]}
     return push
+
+
+def _severity(message: Outgoing) -> str:
+    """As a tag; how bad it is inside is not for the outside."""
+    return "" if message.purpose is Purpose.EXTERNAL_UPDATE else message.severity.lower()
 
 
 _SIGNS = {Purpose.PAGE: "rotating_light"}

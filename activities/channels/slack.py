@@ -32,6 +32,8 @@ from activities.channels.base import (
 from activities.channels.shortening import body_of, head_of, shorten
 from activities.channels.vendor_client import VendorClient
 from domain.errors import DeliveryError, DeliveryReason
+from domain.messages import Purpose
+from domain.status_page.ids import public_id
 from templates.filters import line
 
 MAX_CHARS = 2500
@@ -158,12 +160,22 @@ def as_post(message: Outgoing) -> Mapping[str, Any]:
         "blocks": [block.to_dict() for block in blocks],
         "metadata": {
             "event_type": "tocsin_message",
-            "event_payload": {"key": message.key, "incident": message.incident},
+            "event_payload": _names(message),
         },
         "parse": "none",
         "link_names": False,
         "unfurl_links": False,
         "unfurl_media": False,
+    }
+
+
+def _names(message: Outgoing) -> dict[str, str]:
+    """In a channel shared with another company its apps read them: outside they name nothing of ours."""
+    if message.purpose is not Purpose.EXTERNAL_UPDATE:
+        return {"key": message.key, "incident": message.incident}
+    return {
+        "key": public_id("message", message.key),
+        "incident": public_id("incident", message.incident),
     }
 
 

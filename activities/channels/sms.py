@@ -12,6 +12,7 @@ from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
 from domain.text_limits import NETWORKS, SMS_PARTS, sms_parts
 from templates.filters import line, plain
+from templates.markdown import public_text
 
 MAX_CHARS = 459
 """Three parts of 153 characters."""
@@ -73,6 +74,10 @@ def as_update(message: Outgoing) -> tuple[str, str]:
     """The short form of an update as it is, and what it costs; cut where it would cost too much."""
     text = plain(message.text).strip().translate(_PLAIN) or line(message.subject)
     network, note = NETWORKS["sms"], ""
+    if not network.has_room(text) and message.update is not None:
+        # What the author wrote was found to fit before it was published; what stands around it gives way.
+        text = public_text(message.update.text).strip().translate(_PLAIN)
+        note = "sent without title and when the next one comes"
     while not network.has_room(text):
         text = shorten(text, len(text) - max(len(text) // 10, 4), mark="...")
         note = f"cut to {SMS_PARTS} parts"

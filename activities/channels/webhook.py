@@ -30,6 +30,7 @@ from domain.addresses import Allowed
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
 from domain.spoken_update import SpokenUpdate
+from domain.status_page.ids import public_id
 from domain.updates import Audience
 from domain.webhook_signing import MASTER_CHARS, endpoint_secret, message_id, signed_headers
 from templates.filters import line, plain
@@ -148,15 +149,11 @@ def payload(message: Outgoing) -> tuple[bytes, bool]:
 
 
 def _update(message: Outgoing, update: SpokenUpdate) -> dict[str, Any]:
-    """Of an external one nothing but what is public: not how severe it is inside, not whose it is."""
-    data: dict[str, Any] = {
-        "key": update.key,
-        "incident": update.incident,
-        "number": update.number,
+    """Of an external one nothing but what is public: the status page's ids, and none of ours."""
+    is_inside = update.side is Audience.INTERNAL and message.purpose is not Purpose.EXTERNAL_UPDATE
+    said = {
         "audience": update.side.value,
         "variant": update.variant,
-        "service": update.service,
-        "service_name": line(update.service_name),
         "title": line(update.title),
         "text": plain(update.text),
         "status": update.status.value if update.status else None,
@@ -164,18 +161,32 @@ def _update(message: Outgoing, update: SpokenUpdate) -> dict[str, Any]:
         "next_update_at": _wire(update.next_update_at),
         "url": update.url,
     }
-    is_inside = update.side is Audience.INTERNAL and message.purpose is not Purpose.EXTERNAL_UPDATE
-    return {**data, "severity": update.severity} if is_inside else data
+    name = line(update.service_name)
+    if is_inside:
+        return {
+            "key": update.key,
+            "incident": update.incident,
+            "number": update.number,
+            "service": update.service,
+            "service_name": name,
+            "severity": update.severity,
+            **said,
+        }
+    public = {
+        "key": public_id("update", f"{update.incident}/{update.number}"),
+        "incident": public_id("incident", update.incident),
+        "component": {"id": public_id("component", update.service), "name": name},
+    }
+    return {**public, **said, "audience": Audience.EXTERNAL.value}
 
 
 def _notice(message: Outgoing) -> dict[str, Any]:
-    return {
-        "key": message.key,
-        "incident": message.incident,
-        "title": line(message.subject),
-        "text": plain(message.text),
-        "severity": message.severity,
-    }
+    said = {"title": line(message.subject), "text": plain(message.text)}
+    if message.purpose is Purpose.EXTERNAL_UPDATE:  # one of the first version, without its update
+        key, incident = public_id("update", message.key), public_id("incident", message.incident)
+        return {"key": key, "incident": incident, **said}
+    ours = {"key": message.key, "incident": message.incident, "severity": message.severity}
+    return {**ours, **said}
 
 
 def _encoded(value: Any) -> bytes:

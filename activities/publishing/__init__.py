@@ -36,6 +36,8 @@ class Place:
         self.target, self.name = target, target.name
         self._turn = asyncio.Lock()
         self._newest = 0
+        self._refused: PublishError | None = None
+        """Why the newest one is not there; None where it is."""
 
     async def write(self, site: Site, number: int) -> Written | PublishError:
         """Write it; failure is an answer.
@@ -45,11 +47,13 @@ class Place:
         """
         async with self._turn:
             if number < self._newest:
-                return Written(len(site), 0, 0, 0)
-            self._newest = number
+                # The newer one holds what this one says: its outcome is the answer, a failure too.
+                return self._refused or Written(len(site), 0, 0, 0)
+            self._newest, self._refused = number, None
             try:
                 return await self.target.write(site)
             except PublishError as error:
+                self._refused = error
                 return error
 
 

@@ -41,7 +41,7 @@ class FolderTarget:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise PublishError(
-                f"{self.folder} cannot be written: {why}; whoever runs Tocsin needs the right to"
+                f"{self.folder} cannot be written: {why}; it has to be a folder that Tocsin may write to"
             ) from None
 
     def _write(self, site: Site) -> Written:

@@ -13,7 +13,7 @@ from domain.facts import UpdatePublished, UpdateWithdrawn
 from domain.incident import Incident, Status
 from domain.names import require_known
 from domain.proposals import Proposal
-from domain.publishing import is_public, next_update_at
+from domain.publishing import after_approval, is_public
 from domain.updates import Audience
 
 
@@ -40,6 +40,12 @@ class ApproveUpdate(Command):
                 why=f"{self.update} was written before the incident was resolved",
             )  # fmt: skip
 
+        if _is_overtaken(incident, proposal):
+            raise TransitionError(
+                self.name, incident.status, ["withdraw_update"],
+                why=f"{self.update} is no longer true: those whom it is for have heard something newer",
+            )  # fmt: skip
+
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:
         one = waiting(incident, self.update)
         return [
@@ -49,9 +55,7 @@ class ApproveUpdate(Command):
                 status=one.status,
                 by=one.by,
                 variant=one.variant,
-                next_update_at=next_update_at(
-                    incident, one.audience, one.variant, at, one.next_update_minutes
-                ),
+                next_update_at=after_approval(incident, one, at),
                 audiences=one.audiences,
                 on_status_page=is_public(incident, one.audience, one.audiences),
                 proposal=one.id,
@@ -87,6 +91,16 @@ def waiting(incident: Incident, update: str) -> Proposal:
     known = {one.id: one for one in incident.proposals}
     require_known("update that waits for approval", update, list(known), "update")
     return known[update]
+
+
+def _is_overtaken(incident: Incident, proposal: Proposal) -> bool:
+    """Whether any of those whom it is for were told something newer: the old text must not come last."""
+    return any(
+        update.audience is proposal.audience
+        and update.at > proposal.at
+        and not set(proposal.audiences).isdisjoint(update.audiences or ())
+        for update in incident.updates
+    )
 
 
 def withdrawn(incident: Incident, reason: str) -> list[Fact]:

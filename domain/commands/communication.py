@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from domain import text_limits
 from domain.aggregate import Fact
@@ -29,6 +30,14 @@ class PublishUpdate(Command):
     text: Text
     status: Literal["investigating", "identified", "monitoring"] | None = None
     next_update_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60)
+
+    @field_validator("text")
+    @classmethod
+    def _says_something(cls, text: str) -> str:
+        """Refuse a text of which a reader would see nothing: joiners, marks and blanks only."""
+        if not any(unicodedata.category(char)[0] in "LNPS" for char in text):
+            raise ValueError("must say something: nothing of it can be seen")
+        return text
 
     def check(self, incident: Incident, actor: str) -> None:
         self._check_side(incident)

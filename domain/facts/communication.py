@@ -8,6 +8,7 @@ from typing import Any, Literal
 from domain.aggregate import Fact
 from domain.incident import Communications, Incident
 from domain.messages import Delivery, DeliveryState, Purpose
+from domain.policy.audiences import Place
 from domain.rooms import RoomState
 from domain.updates import Audience, Stage, Update, UpdateClock, UpdateStatus
 
@@ -123,6 +124,7 @@ class UpdatePublished(Fact):
         return f"{kind}{stage}{agreed}: {self.text}"
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
+        keeps_promise = self._keeps_promise(incident)
         incident.updates.append(
             Update(
                 at=at, audience=self.audience, text=self.text, status=self.status, actor=self.by,
@@ -132,11 +134,27 @@ class UpdatePublished(Fact):
             )
         )  # fmt: skip
         incident.proposals = [one for one in incident.proposals if one.id != self.proposal]
+        if keeps_promise:
+            return
         if self.next_update_at is not None:
             interval = self.next_update_at - at
             incident.clocks[self.audience] = UpdateClock(base=at, interval=interval)
         else:
             incident.clocks.pop(self.audience, None)
+
+    def _keeps_promise(self, incident: Incident) -> bool:
+        """Whether the clock stands as it is: a text that was approved later than others heard it, or
+        something newer, does not put off what they were promised."""
+        clock = incident.clocks.get(self.audience)
+        waited = next((one for one in incident.proposals if one.id == self.proposal), None)
+        if clock is None or waited is None or self.next_update_at is None:
+            return False
+        is_sooner = clock.due_at <= self.next_update_at
+        return is_sooner and incident.has_published(self.audience, since=waited.at)
+
+
+_DETAIL_CHARACTERS = 200
+"""Of a channel's words in a sentence of the timeline."""
 
 
 class MessageSent(Fact):
@@ -162,7 +180,7 @@ class MessageFailed(Fact):
     def sentence(self) -> str:
         missed = [d for d in self.deliveries if d.state is not DeliveryState.SENT]
         reasons = "; ".join(
-            dict.fromkeys([*(f"{d.recipient}: {d.reason}" for d in missed), *self.notes])
+            dict.fromkeys([*(f"{d.recipient}: {_why(d)}" for d in missed), *self.notes])
         )
         if not missed:
             return f"{self.what}: {reasons}"  # everybody has it; a person should know how
@@ -187,5 +205,26 @@ def _said(value: Any) -> str:
 
 
 def _whom(deliveries: list[Delivery]) -> str:
-    names = [f"{d.recipient.partition(':')[2] or d.recipient} by {d.channel}" for d in deliveries]
-    return ", ".join(names) or "nobody"
+    return ", ".join(map(_one, deliveries)) or "nobody"
+
+
+def _one(delivery: Delivery) -> str:
+    if delivery.recipient == Place.SUBSCRIBERS and delivery.detail:
+        return f"{delivery.recipient} ({delivery.detail})"  # all of them are one delivery
+    name = delivery.recipient.partition(":")[2] or delivery.recipient
+    if delivery.recipient == Place.STATUS_PAGE:
+        name = "the status page"
+        if delivery.channel == Place.STATUS_PAGE:
+            return name
+    return f"{name} by {delivery.channel}"
+
+
+def _why(delivery: Delivery) -> str:
+    if not delivery.detail:
+        return str(delivery.reason)
+    if delivery.recipient == Place.SUBSCRIBERS:
+        return delivery.detail
+    if delivery.retryable:
+        return str(delivery.reason)
+    # Nothing will mend it but a person, who has to know what to do.
+    return f"{delivery.reason}, {delivery.detail[:_DETAIL_CHARACTERS]}"

@@ -59,7 +59,8 @@ def restart_clocks(incident: Incident, at: datetime, *, tighten: bool = False) -
         old = incident.clocks.get(audience)
         published = [update for update in incident.updates if update.audience is audience]
         cadence = incident.policy.cadence(incident.severity, audience)
-        is_silent = audience is Audience.EXTERNAL and incident.policy.external == "never"
+        # Nobody is reminded of an update that would be refused.
+        is_silent = not incident.policy.hears(incident.severity, audience)
         promised = published[-1].next_update_at if published else None
         # Where no clock ran until now, nothing was owed until now.
         base, interval = old.base if old else at, cadence

@@ -140,6 +140,13 @@ class Process(Strict):
     """Which stakeholder groups hear of it; None means all."""
     update_every: Cadence | None = None
     roles: list[str] | None = None
+    private_room: bool | None = None
+    """None: private where `audiences` names who hears, else as `channels` says."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its room is for those who work on it, and for nobody beside them."""
+        return self.audiences is not None if self.private_room is None else self.private_room
 
 
 class StakeholderGroup(Strict):

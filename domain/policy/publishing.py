@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import Problem
 from domain.names import nearest
-from domain.policy.audiences import default_audiences
+from domain.policy.audiences import Place, default_audiences
 from domain.policy.tolerant import Raw, entries, mappings, section, text
 from domain.updates import Audience
 
@@ -28,6 +28,7 @@ def publishing_problems(raw: Raw) -> Iterator[Problem]:
         yield from _target(target, where)
     yield from _components(raw, section(page, "statuspage_components"))
     yield from _readers(raw)
+    yield from _public_places(raw)
 
 
 def _target(target: Raw, where: str) -> Iterator[Problem]:
@@ -81,6 +82,21 @@ def _readers(raw: Raw) -> Iterator[Problem]:
                 if channel == STATUSPAGE:
                     detail = "everybody reads it: it is for an audience that hears external updates"
                     yield Problem(where=at, detail=detail)
+
+
+def _public_places(raw: Raw) -> Iterator[Problem]:
+    """What is said inside never reaches the status page, or whoever subscribed to it."""
+    for where, audience in entries(raw, "audiences"):
+        known = default_audiences().get(where.partition(".")[2])
+        shown = [place.value for place in known.places] if known else []
+        if _hears(where, audience) != Audience.INTERNAL.value:
+            continue
+        at = f"{where}.places" if "places" in audience else f"{where}.hears"
+        for place in audience.get("places", shown) or ():
+            if place in (Place.STATUS_PAGE, Place.SUBSCRIBERS):
+                what = str(place).replace("_", " ")
+                detail = f"{what}: everybody reads there: it is for an audience that hears external updates"
+                yield Problem(where=at, detail=detail)
 
 
 def _hears(where: str, audience: Raw) -> object:

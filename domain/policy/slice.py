@@ -11,12 +11,13 @@ from datetime import timedelta
 from pydantic import BaseModel
 
 from domain.access.claims import Trust
-from domain.audiences import PinnedAudience, interval, pinned_audiences
+from domain.audiences import PinnedAudience, hearing, interval, pinned_audiences
 from domain.durations import Duration
 from domain.names import require_known
 from domain.policy.model import External, Limits, PageWhen, Policy, Postmortems, Role, SeverityLevel
 from domain.priority import default_priority
 from domain.roles import INCIDENT_MANAGER, roles_of
+from domain.status_page.incidents import is_for_the_public
 from domain.updates import Audience
 
 UNKNOWN_SERVICE = "unknown"
@@ -60,6 +61,8 @@ class PolicySlice(BaseModel):
     external: External = External.DRAFT
     audiences: dict[str, PinnedAudience] = {}
     """Empty in what was pinned before there were any: then stakeholders and the status page hear."""
+    on_status_page: bool = True
+    """Whether the page may show anything of it; what was pinned before it was asked says yes."""
     roles: dict[str, Role]
     limits: Limits = Limits()
     postmortems: Postmortems = Postmortems()
@@ -78,6 +81,17 @@ class PolicySlice(BaseModel):
     def cadence(self, severity: str, side: Audience) -> timedelta | None:
         """How often a side is owed an update at that severity; None: never."""
         return interval(self.audiences, side, severity, self.level(severity))
+
+    def hears(self, severity: str, side: Audience) -> bool:
+        """Whether an update of that side may be published at that severity: somebody hears it.
+
+        Inside, those who work on it always do.
+        """
+        if side is Audience.INTERNAL:
+            return True
+        if self.external == External.NEVER:
+            return False
+        return not self.audiences or bool(hearing(self.audiences, side, severity))
 
     def role(self, key: str) -> Role:
         """A role; one that went out of the policy while somebody holds it has its name and no duties."""
@@ -174,6 +188,7 @@ def slice_for(
         default_severity=policy.organisation.default_severity,
         external=process.external,
         audiences=pinned_audiences(policy, service_key, kind),
+        on_status_page=is_for_the_public(policy, service_key, kind),
         roles=roles,
         limits=policy.limits,
         postmortems=policy.postmortems,

@@ -18,15 +18,20 @@ from domain.errors import UnknownNameError
 from domain.policy.model import Policy
 from domain.policy.slice import PolicySlice, slice_for
 from domain.previewing import Hearer, following_at, hearers, refusals, stage_of
-from domain.text_limits import NETWORKS, problems
+from domain.text_limits import NETWORKS, fits, problems, quiet
 from domain.updates import Audience
 from starter.api.authorisation import authorise
 from starter.api.bodies import Body, no_query
 from starter.api.names import check_command
 from starter.api.schemas import body_of
 from starter.api.services import Services, services_of
-from templates.filters import when
-from templates.renderer import Rendered, Renderer, TemplateFaultError, for_the_outside
+from templates.renderer import (
+    Rendered,
+    Renderer,
+    TemplateFaultError,
+    for_the_outside,
+    overridable,
+)
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
 log = structlog.get_logger(__name__)
@@ -66,13 +71,14 @@ def preview(services: Services, view: View, update: PublishUpdate, actor: str) -
         "variant": "initial" if is_first else "follow_up",
         "by": actor,
         "next_update_at": following.isoformat() if following else None,
+        "number": len(view.get("updates") or []) + 1,
+        "at": at.isoformat(),
     }
     if side is Audience.EXTERNAL:
         context = for_the_outside(context)
     frames = dict.fromkeys([f"{side}_update", *(one.template for one in heard_by if one.template)])
-    forms = [_form(services.renderer, frame, context) for frame in frames]
+    forms = [_form(services.renderer, frame, f"{side}_update", context) for frame in frames]
     channels = sorted({channel for one in heard_by for channel in one.contacts})
-    sentence = f"Next update: {when(following)}" if following else ""
     return {
         "incident": view["id"],
         "audience": side,
@@ -81,12 +87,12 @@ def preview(services: Services, view: View, update: PublishUpdate, actor: str) -
         "next_update_at": context["next_update_at"],
         "refused": [
             *refusals(pinned, view, side),
-            *problems(update.text, side, channels, following=sentence),
+            *problems(update.text, side, channels),
         ],
         "hearers": [one.model_dump(mode="json") for one in heard_by],
         "awaits_approval": [one.name for one in heard_by if one.needs_approval],
         "forms": forms,
-        "lengths": _lengths(f"{update.text}\n{sentence}".strip(), channels, heard_by),
+        "lengths": _lengths(update.text, channels, heard_by),
         "checklist": [
             item.model_dump()
             for item in checklist(view, update.text, side, context["next_update_at"])
@@ -104,16 +110,21 @@ def _pinned(services: Services, policy: Policy, view: View) -> PolicySlice:
     return slice_for(policy, str(view.get("service")), str(view.get("type") or "default"))
 
 
-def _form(renderer: Renderer, frame: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """One frame's message in each form, and what is wrong with the frame."""
+def _form(renderer: Renderer, frame: str, usual: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """One frame's message in each form, and what is wrong with the frame.
+
+    Args:
+        usual: the frame that is sent where an audience's own is broken (see `activities/wording.py`).
+    """
     fault = None
     done: Rendered | None = None
-    for one in dict.fromkeys((renderer, renderer.built_in())):
-        try:
-            done = one.render(frame, context)
-            break
-        except TemplateFaultError as error:
-            fault = fault or f"{error}; the built-in text would be sent"
+    folders = dict.fromkeys((frame, usual)) if frame not in overridable() else (frame,)
+    for folder in folders:
+        for one in dict.fromkeys((renderer, renderer.built_in())):
+            try:
+                done = done or one.render(folder, context)
+            except TemplateFaultError as error:
+                fault = fault or f"{error}; the built-in text would be sent"
     said = done.model_dump() if done is not None else {}
     return {"template": frame, **said, "fault": fault}
 
@@ -127,10 +138,10 @@ def _lengths(
         {
             "channel": name,
             "title": network.title,
-            "length": network.length(text) + network.link,
+            "length": network.length(quiet(text)) + network.link,
             "most": network.most,
             "unit": network.unit,
-            "fits": network.length(text) + network.link <= network.most,
+            "fits": fits(name, text) is None,
         }
         for name, network in NETWORKS.items()
         if name in used

@@ -115,11 +115,12 @@ def _facts(view: View, entries: list[View], now: datetime) -> list[Row]:
 
 def _said_outside(view: View) -> Text:
     """What the public reads, and where that is not how it stands any more."""
-    said = one_line(view["public_status"])
-    is_over = view.get("status") in ("resolved", "closed", "cancelled")
-    if is_over and said != "resolved":
+    said, status = one_line(view["public_status"]), view.get("status")
+    if status in ("closed", "cancelled"):  # the page ends it there, whatever was said last
+        return Text("says it is over" + ("" if said == "resolved" else ", without a last word"))
+    if status == "resolved" and said != "resolved":
         return Text(f"still says {said}: the last word has not gone out", "bold red")
-    if not is_over and said == "resolved":
+    if status != "resolved" and said == "resolved":
         return Text("says resolved, and it is open again: publish an update", "bold red")
     return Text(f"says {said}")
 
@@ -255,7 +256,9 @@ def _updates(view: View, entries: list[View], now: datetime) -> Iterable[Row]:
     updates = view.get("updates") or []
     for update, delivered in zip(updates, delivery_lines(updates, entries), strict=True):
         stage = f" {update['status']}" if update.get("status") else ""
-        who = f"{update['audience']}{stage}, by {update.get('actor') or 'unknown'}"
+        whom = f" to {', '.join(update['audiences'])}" if update.get("audiences") else ""
+        who = f"{update['audience']}{stage}{whom}, by {update.get('actor') or 'unknown'}"
+        who += f", approved by {update['approved_by']}" if update.get("approved_by") else ""
         at = clock.read(update.get("at"))
         text = Text(f"{one_line(who)}\n", "bold").append(clean(update["text"]), "not bold")
         if delivered:

@@ -178,6 +178,17 @@ async def test_records_that_are_away_leave_the_old_page(world: World) -> None:
     assert "Payments by card fail" in world.index()
 
 
+async def test_what_was_missed_while_the_records_were_away_is_settled_later(world: World) -> None:
+    """The failure is that of each place: once it has the page, nothing is left that was not sent."""
+    world.records.is_away = True
+    (missed,) = (await world.announce(a_public_view())).unsettled()
+    assert missed.channel == "folder"
+    world.records.is_away = False
+    done = await world.announce(a_public_view())
+    assert done.unsettled() == []
+    assert missed.key in [one.key for one in done.deliveries]
+
+
 async def test_without_places_the_file_in_the_outbox_is_all(tmp_path: Path) -> None:
     """Nobody has to publish: nothing is made, nothing is read."""
     world = World(tmp_path)

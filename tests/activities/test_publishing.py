@@ -306,6 +306,18 @@ async def test_an_older_page_never_ends_up_over_a_newer_one(tmp_path: Path) -> N
     assert (tmp_path / "index.html").read_text() == "resolved"
 
 
+async def test_an_older_page_is_not_out_where_the_newer_one_failed(tmp_path: Path) -> None:
+    """What is left out because of a newer page has that one's outcome; once it is there, that is told."""
+    (tmp_path / "www").write_text("a file")
+    place = Place(FolderTarget(tmp_path / "www"))
+    newer = await place.write(a_site(), 2)
+    assert isinstance(newer, PublishError)
+    assert await place.write(a_site(), 1) is newer
+    (tmp_path / "www").unlink()
+    await place.write(a_site(), 3)
+    assert await place.write(a_site(), 2) == Written(5, 0, 0, 0)
+
+
 def test_the_places_of_a_policy(tmp_path: Path) -> None:
     """A relative folder begins in the data folder; a place is the same one as long as it is named."""
     wanted = [

@@ -33,6 +33,7 @@ def a_policy(**channels: Any) -> Policy:
                 person: {"contacts": [{"channel": "slack", "to": member}]}
                 for person, member in contacts.items()
             },
+            "processes": channels.pop("processes", {}),
             "channels": {"chat": "slack", **channels},
         }
     )
@@ -339,3 +340,16 @@ async def test_without_a_policy_the_room_is_kept_all_the_same(slack: Workspace) 
     await chat.aclose()
     assert done.trouble is None
     assert (done.state.invited, done.state.not_invited) == ([], {})
+
+
+async def test_the_room_of_a_private_process_is_private(slack: Workspace, keep: Keep) -> None:
+    """Who does not work on it neither reads along nor is invited, whatever rooms usually are."""
+    usual = {"invite": ["person:bob"]}
+    narrow = {"default": {"audiences": ["responders"]}}
+    kept = await keep(channels=usual | {"processes": narrow})
+    room = slack.named("checkout-17")
+    assert (room.is_private, kept.state.invited) == (True, ["alice"])
+    slack.delete(room.ref)
+    open_to_all = {"default": {"audiences": ["responders"], "private_room": False}}
+    kept = await keep(channels=usual | {"processes": open_to_all})
+    assert (slack.named("checkout-17").is_private, kept.state.invited) == (False, ["alice", "bob"])

@@ -75,12 +75,13 @@ async def announce(
     view: dict[str, Any] | None = None,
     subscribers: Subscribers | None = None,
     templates: Path | None = None,
+    processes: dict[str, Any] | None = None,
     **words: Any,
 ) -> Announced:
     """One attempt, in live mode."""
     by_name = {channel.name: channel for channel in channels}
     postman = Postman("live", by_name, Outbox(tmp_path / "outbox"), a_clock)
-    policy = FixedPolicy(a_policy(audiences=audiences or {}))
+    policy = FixedPolicy(a_policy(audiences=audiences or {}, processes=processes or {}))
     renderer = Renderer([templates] if templates else [])
     announcer = Announcer(policy, renderer, postman, a_clock, subscribers)
     return await announcer.announce(an_announcement(*recipients, view=view, **words))
@@ -164,6 +165,20 @@ async def test_subscribers_are_told_as_one(tmp_path: Path, mail: RecordingChanne
     assert len(some.told) == 1
 
 
+async def test_the_page_and_its_readers_hear_only_what_it_may_show(
+    tmp_path: Path, mail: RecordingChannel
+) -> None:
+    """A process that stays off the page tells neither it nor subscribers; who published is told so."""
+    subscribers = Subscribers()
+    outcome = await announce(
+        tmp_path, "status_page", "audience:customers", "audience:subscribers", channels=[mail],
+        processes={"default": {"channels": ["room"]}}, subscribers=subscribers, **OUTSIDE,
+    )  # fmt: skip
+    assert (outcome.deliveries, subscribers.told) == ([], [])
+    (note,) = outcome.notes
+    assert "the status page shows nothing of checkout" in note
+
+
 async def test_an_audience_that_left_the_policy_is_told_of(
     tmp_path: Path, mail: RecordingChannel
 ) -> None:
@@ -184,3 +199,39 @@ async def test_a_channel_that_is_not_set_up_is_told_of(
     )  # fmt: skip
     assert [message.to for message in mail.sent] == ["all@example.com"]
     assert "no channel slack" in done.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("pinned_as", "now"),
+    [
+        (INSIDE, COMPANY | {"hears": "external"}),
+        (OUTSIDE, COMPANY),
+        (OUTSIDE, COMPANY | {"hears": "external", "approval": True}),
+    ],
+)
+async def test_addresses_of_another_rule_are_not_written_to(
+    tmp_path: Path, mail: RecordingChannel, pinned_as: dict[str, Any], now: dict[str, Any]
+) -> None:
+    """A policy loaded meanwhile lets nothing internal out, and nothing that it wants read first."""
+    done = await announce(
+        tmp_path, "audience:company", channels=[mail], audiences={"company": now}, **pinned_as
+    )
+    assert (mail.sent, done.deliveries) == ([], [])
+    (note,) = done.notes
+    assert note.startswith("audience company ")
+
+
+async def test_what_somebody_approved_reaches_who_asked_for_it(
+    tmp_path: Path, mail: RecordingChannel
+) -> None:
+    """And so does the fixed last text of a cancelled incident, which nobody can approve any more."""
+    audiences = {"list": COMPANY | {"hears": "external", "approval": True}}
+    read = OUTSIDE | {"context": SAID | {"approved": True}}
+    await announce(tmp_path, "audience:list", channels=[mail], audiences=audiences, **read)
+    assert len(mail.sent) == 1
+    over = OUTSIDE | {"key": "checkout-17/update/external/4"}
+    view = a_view() | {"status": "cancelled"}
+    await announce(
+        tmp_path, "audience:list", channels=[mail], audiences=audiences, view=view, **over
+    )
+    assert len(mail.sent) == 2

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from domain.audiences import hearing, interval, owners, pinned_audiences
+from domain.audiences import groups_told, hearing, interval, owners, pinned_audiences
 from domain.errors import CommandError, TransitionError, UnknownNameError
 from domain.incident import Incident
 from domain.policy.model import Policy
+from domain.policy.slice import PolicySlice
 from domain.updates import Audience, UpdateStatus
 from tests.domain.story import Story
 from tests.factories import a_policy, a_policy_slice, minutes
@@ -119,6 +120,29 @@ def test_a_page_that_asks_for_approval_says_nothing_until_then() -> None:
     assert story.incident.public_status is UpdateStatus.INVESTIGATING
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"services": {"checkout": {"name": "Checkout", "escalation": "payments", "public": False}}},
+        {"channels": {"status_page": False}},
+        {"processes": {"default": {"channels": ["room"]}}},
+    ],
+)
+def test_what_the_page_may_not_show_is_not_said_to_stand_on_it(changes: dict[str, Any]) -> None:
+    """The card never names a public status that no reader of the page finds."""
+    story = Story(policy=a_policy_slice(policy=a_policy(**changes)), severity="SEV1")
+    story.do("acknowledge", "alice")
+    story.do("publish_update", "alice", audience="external", text="We look into it.")
+    assert [on_page for _, _, on_page in outside(story.incident)] == [False]
+    assert story.incident.public_status is None
+
+
+def test_what_was_pinned_before_goes_on_as_it_was() -> None:
+    """An incident that runs keeps what it said: its pinned policy knows nothing of the question."""
+    pinned = a_policy_slice().model_dump(mode="json", exclude={"on_status_page"})
+    assert PolicySlice.model_validate(pinned).on_status_page
+
+
 def test_nobody_approves_their_own_text() -> None:
     """Two people means two people."""
     story = story_with(social=SOCIAL)
@@ -214,3 +238,95 @@ def test_five_minutes_without_a_reader_are_told_once() -> None:
     assert "approval_due" not in [entry.fact for entry in story.entries]
     story.wait(minutes(120))
     assert [entry.fact for entry in story.entries].count("approval_due") == 1
+
+
+def test_a_process_that_names_nobody_speaks_to_nobody() -> None:
+    """An empty list is no oversight: neither company, stakeholders nor the public hear, only responders."""
+    policy = a_policy(
+        audiences={"company": COMPANY}, stakeholders={"leadership": {}},
+        processes={"secret": {"audiences": []}},
+    )  # fmt: skip
+    assert list(pinned_audiences(policy, "checkout", "secret")) == ["responders"]
+    view = {"type": "secret", "service": "checkout", "severity": "SEV1"}
+    assert list(groups_told(policy, view)) == []
+
+
+def test_naming_who_hears_outside_takes_nothing_from_the_inside() -> None:
+    """Company and stakeholders alike: on a side of which a process names nobody, all hear."""
+    policy = a_policy(
+        audiences={"company": COMPANY}, stakeholders={"leadership": {}},
+        processes={"open": {"audiences": ["customers"]}},
+    )  # fmt: skip
+    assert list(pinned_audiences(policy, "checkout", "open")) == [
+        "responders", "customers", "company",
+    ]  # fmt: skip
+    view = {"type": "open", "service": "checkout", "severity": "SEV1"}
+    assert [name for name, _ in groups_told(policy, view)] == ["leadership"]
+
+
+def test_nobody_is_reminded_of_an_update_that_nobody_hears() -> None:
+    """At a severity of which no audience hears outside nothing is published there, and no clock runs."""
+    worst = {"severities": ["SEV1"]}
+    story = story_with(severity="SEV2", customers=worst, subscribers=worst)
+    story.do("assess", "alice", confirmed=True)
+    assert outside(story.incident) == []
+    assert set(story.incident.clocks) == {Audience.INTERNAL}
+    story.do("set_severity", "alice", severity="SEV1", reason="worse")
+    assert Audience.EXTERNAL in story.incident.clocks
+    story.do("set_severity", "alice", severity="SEV2", reason="milder")
+    assert Audience.EXTERNAL not in story.incident.clocks
+
+
+def test_who_heard_that_it_began_hears_that_it_is_over() -> None:
+    """A page that hears of SEV1 only does not say for ever that we look into what became a SEV2."""
+    worst = {"severities": ["SEV1"]}
+    story = story_with(customers=worst, subscribers=worst)
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do("set_severity", "alice", severity="SEV2", reason="milder")
+    story.do("resolve", "alice", summary="s")
+    assert story.incident.public_status is UpdateStatus.RESOLVED
+
+
+def test_a_late_reader_puts_nothing_off() -> None:
+    """Customers were told when they hear next: that a network has the text later moves no clock."""
+    story = story_with(social=SOCIAL)
+    story.do("assess", "alice", confirmed=True)
+    story.do("withdraw_update", "bob", update="u1")
+    story.do("publish_update", "alice", audience="external", text="t")
+    promised = story.incident.clocks[Audience.EXTERNAL]
+    story.wait(minutes(7))
+    story.do("approve_update", "bob", update="u2")
+    assert story.incident.clocks[Audience.EXTERNAL] == promised
+    assert story.incident.updates[-1].next_update_at == promised.due_at
+
+
+def test_the_clock_of_a_text_that_all_waited_for_starts_when_they_have_it() -> None:
+    """Nobody had it before: the interval runs from the approval."""
+    story = story_with(customers={"approval": True}, subscribers={"approval": True})
+    story.do("publish_update", "alice", audience="external", text="t")
+    story.do("assess", "alice", confirmed=True)
+    story.wait(minutes(3))
+    story.do("approve_update", "bob", update="u1")
+    assert story.incident.clocks[Audience.EXTERNAL].due_at == story.now + minutes(20)
+
+
+def test_an_old_text_is_not_approved_after_a_newer_one() -> None:
+    """The last that a network hears is the newest: the older text can only be withdrawn."""
+    story = story_with(social=SOCIAL)
+    story.do("publish_update", "alice", audience="external", text="We look into it.")
+    story.wait(minutes(1))
+    story.do("publish_update", "alice", audience="external", text="We have found it.")
+    story.wait(minutes(1))
+    story.do("approve_update", "bob", update="u2")
+    refusal = story.refusal("approve_update", "bob", update="u1")
+    assert isinstance(refusal, TransitionError)
+    assert "something newer" in str(refusal)
+    assert story.refusal("withdraw_update", "bob", update="u1") is None
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u202e \u2066", "\u0301", "\ufeff\n\u200d"])
+def test_a_text_that_nobody_can_see_is_empty(text: str) -> None:
+    """Characters without any ink are refused as an empty text is, before anything leaves."""
+    refusal = story_with().refusal  # the incident would take any other text
+    with pytest.raises(CommandError, match="nothing of it can be seen"):
+        raise refusal("publish_update", "alice", audience="external", text=text) or AssertionError

@@ -14,10 +14,21 @@ def test_an_update_that_bounced_stands_on_the_timeline() -> None:
     """Who it was for, by which way, and why; it is not sent again."""
     story = Story()
     (fact,) = story.receipt(KEY, "failed", detail="bounce 550")
-    assert fact.sentence() == "Internal update 2 not delivered (audience:staff/7: rejected)"
+    assert (
+        fact.sentence()
+        == "Internal update 2 not delivered (audience:staff/7: rejected, bounce 550)"
+    )
     assert (fact.purpose, fact.will_retry) == (Purpose.INTERNAL_UPDATE, False)
     (delivery,) = fact.deliveries
     assert (delivery.key, delivery.state, delivery.channel) == (KEY, DeliveryState.FAILED, "email")
+
+
+def test_one_that_a_person_had_sent_again_is_told_of_too() -> None:
+    """A held mail that went out by somebody's verdict, and bounced, was said to nobody."""
+    key = "checkout-1/update/external/2/again-m3f9a2c/audience:partners/0/email"
+    (fact,) = Story().receipt(key, "failed", detail="bounce 550")
+    assert "audience:partners/0" in fact.sentence()
+    assert fact.purpose is Purpose.EXTERNAL_UPDATE
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def test_nobody_is_asked_for_ever() -> None:
         (EMAIL, "kim@example.com", "k…@example.com"),
         (SMS, "+4915550001", "+49…01"),
         (WEBHOOK, "https://hooks.example.com/secret", "https://hooks.example.com/…"),
+        (WEBHOOK, "http://hooks.internal:8443/secret", "http://hooks.internal/…"),
     ],
 )
 def test_an_address_is_shown_in_part(kind: SubscriberKind, address: str, seen: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.policy import SMTP
 from typing import Any
 
 import pytest
@@ -51,6 +52,17 @@ def test_a_text_for_many_says_how_to_leave() -> None:
     assert "List-Unsubscribe" not in headers_of(an_outgoing(), SENDER)
     with pytest.raises(DeliveryError):
         headers_of(bulk(an_outgoing(), unsubscribe_url="https://x/>\r\nBcc: a@example.com"), SENDER)
+
+
+def test_long_links_and_ids_are_sent_as_they_are() -> None:
+    """Longer than a line they are no encoded words: nobody could leave, and no thread would hold together."""
+    link = f"https://status.example.com/status/subscribe/leave/{'a' * 60}.{'b' * 40}"
+    sender = f"tocsin@{'incidents.' * 6}example.com"
+    message = bulk(an_outgoing(key="checkout-17/" + "k" * 90), unsubscribe_url=link)
+    sent = as_mail(message, sender).as_bytes(policy=SMTP).decode("ascii")
+    for name, value in headers_of(message, sender).items():
+        assert f"\r\n{name}: {value}\r\n" in f"\r\n{sent}"
+    assert "=?" not in sent
 
 
 def test_marks_become_the_readers_own_links() -> None:

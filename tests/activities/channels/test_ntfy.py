@@ -24,6 +24,12 @@ def test_a_page_is_as_loud_as_its_severity(severity: str, purpose: Purpose, prio
     assert as_push(an_outgoing(severity=severity, purpose=purpose))["priority"] == priority
 
 
+def test_the_outside_does_not_read_the_severity() -> None:
+    """A tag is shown as a word: an external update has none, an internal one has."""
+    assert as_push(an_outgoing(purpose=Purpose.EXTERNAL_UPDATE))["tags"] == []
+    assert as_push(an_outgoing(purpose=Purpose.INTERNAL_UPDATE))["tags"] == ["sev1"]
+
+
 def test_a_tap_opens_the_page_for_acknowledging() -> None:
     """The message and its button lead to the same page; without an answer there is neither."""
     push = as_push(an_outgoing(answer=ANSWER))

@@ -9,6 +9,8 @@ import pytest
 
 from activities.channels.slack import SlackChannel, SlackSettings, as_post
 from domain.errors import DeliveryError, DeliveryReason
+from domain.messages import Purpose
+from domain.status_page.ids import public_id
 from tests.activities.channels.rigs import ANSWER, RIGS
 from tests.fakes.organisation import an_outgoing
 from tests.fakes.slack import slack_fake
@@ -47,6 +49,13 @@ def test_our_key_travels_with_the_post() -> None:
     """Slack has no idempotency key: ours is in the metadata, by which a post can be found."""
     payload = as_post(an_outgoing())["metadata"]["event_payload"]
     assert payload == {"key": an_outgoing().key, "incident": "checkout-17"}
+
+
+def test_the_outside_reads_no_name_of_ours_in_the_metadata() -> None:
+    """A channel may be shared with another company, whose apps see it: neither our key nor id is there."""
+    payload = as_post(an_outgoing(purpose=Purpose.EXTERNAL_UPDATE))["metadata"]["event_payload"]
+    assert payload["incident"] == public_id("incident", "checkout-17")
+    assert "checkout" not in str(payload)
 
 
 async def _send(fake: Any) -> Any:

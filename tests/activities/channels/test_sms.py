@@ -11,7 +11,7 @@ from activities.channels.voice import VoiceSettings
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
 from domain.text_limits import SMS_PARTS, sms_parts
-from tests.activities.channels.rigs import ANSWER, RIGS
+from tests.activities.channels.rigs import ANSWER, RIGS, an_update
 from tests.fakes.organisation import an_outgoing
 from tests.fakes.twilio import ACCOUNT, OURS, twilio_fake
 
@@ -163,6 +163,16 @@ def test_an_update_never_becomes_a_novel(text: str) -> None:
     assert sms_parts(body) <= SMS_PARTS
     assert note == "cut to 6 parts"
     assert body.endswith("...")
+
+
+def test_what_was_found_to_fit_is_not_cut() -> None:
+    """A text of six parts goes out whole: title and next update, which stand around it, give way."""
+    said = ("Card payments fail for some. " * 31).strip()
+    assert sms_parts(said) == SMS_PARTS
+    framed = _update(f"Working on issues with Checkout: {said}\nNext update: 2026-11-24 14:37 UTC")
+    body, note = as_update(framed.model_copy(update={"update": an_update(text=said)}))
+    assert body == said
+    assert note == "sent without title and when the next one comes"
 
 
 async def test_the_vendor_gets_an_update_without_a_receipt() -> None:

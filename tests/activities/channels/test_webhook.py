@@ -14,6 +14,7 @@ from activities.channels.base import Outgoing, ReadsBack
 from activities.channels.webhook import MAX_BYTES, WebhookChannel, WebhookSettings, payload
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
+from domain.status_page.ids import public_id
 from domain.updates import Audience
 from tests.activities.channels.rigs import an_update
 from tests.fakes.organisation import an_outgoing
@@ -21,9 +22,10 @@ from tests.fakes.vendor import VendorFake
 from tests.fakes.webhook import KEY, PATH, webhook_fake
 
 PUBLIC = {
-    "key", "incident", "number", "audience", "variant", "service", "service_name", "title", "text",
-    "status", "started_at", "next_update_at", "url",
+    "key", "incident", "component", "audience", "variant", "title", "text", "status", "started_at",
+    "next_update_at", "url",
 }  # fmt: skip
+OURS = (PUBLIC - {"component"}) | {"number", "service", "service_name", "severity"}
 
 
 def _message(purpose: Purpose = Purpose.EXTERNAL_UPDATE, to: str = "", **said: Any) -> Outgoing:
@@ -52,11 +54,37 @@ def test_the_outside_gets_what_is_public() -> None:
     assert "SEV1" not in str(data)
 
 
+def test_the_outside_gets_the_ids_of_the_status_page() -> None:
+    """Neither our name of the incident nor the service's key leaves; by its id it is found on the page."""
+    said = {"service": "shop-checkout-eu", "service_name": "Checkout"}
+    data = _data(_message(**said))
+    assert data["incident"] == public_id("incident", "checkout-17")
+    assert data["key"] == public_id("update", "checkout-17/2")
+    assert data["component"] == {
+        "id": public_id("component", "shop-checkout-eu"),
+        "name": "Checkout",
+    }
+    body = payload(_message(**said))[0].decode()
+    assert "checkout-17" not in body
+    assert "shop-checkout-eu" not in body
+
+
+def test_an_update_of_the_first_version_tells_nothing_of_ours_either() -> None:
+    """What an old incident publishes has only its text: its ids and severity stay inside, too."""
+    message = an_outgoing(
+        purpose=Purpose.EXTERNAL_UPDATE, channel="webhook", update=None, key="checkout-17/x/1",
+        subject="Issues with Checkout",
+    )  # fmt: skip
+    body = payload(message)[0].decode()
+    assert message.incident not in body
+    assert message.severity not in body
+
+
 def test_colleagues_get_the_severity_too() -> None:
-    """An internal audience's programs may know how bad it is."""
+    """An internal audience's programs may know how bad it is, and what the incident is called."""
     data = _data(_message(Purpose.INTERNAL_UPDATE))
-    assert set(data) == {*PUBLIC, "severity"}
-    assert data["severity"] == "SEV1"
+    assert set(data) == OURS
+    assert (data["severity"], data["incident"]) == ("SEV1", "checkout-17")
 
 
 def test_a_side_that_does_not_fit_the_purpose_gets_what_is_public() -> None:
@@ -64,7 +92,9 @@ def test_a_side_that_does_not_fit_the_purpose_gets_what_is_public() -> None:
     message = an_outgoing(
         purpose=Purpose.EXTERNAL_UPDATE, update=an_update(side=Audience.INTERNAL), to="x"
     )
-    assert set(_data(message)) == PUBLIC
+    data = _data(message)
+    assert set(data) == PUBLIC
+    assert data["audience"] == "external"
 
 
 async def test_a_receiver_gets_type_time_and_data() -> None:

@@ -95,3 +95,28 @@ def test_components_belong_to_services() -> None:
 def test_a_page_of_another_shape_is_no_crash(page: Any) -> None:
     """Whatever stands there, the check goes on and says what it found."""
     assert isinstance(_found({"status_page": page}), dict)
+
+
+@pytest.mark.parametrize(
+    ("audience", "where"),
+    [
+        ({"staff": {"hears": "internal", "places": ["subscribers"]}}, "audiences.staff.places"),
+        ({"staff": {"hears": "internal", "places": ["status_page"]}}, "audiences.staff.places"),
+        ({"responders": {"places": ["room", "status_page"]}}, "audiences.responders.places"),
+        ({"customers": {"hears": "internal"}}, "audiences.customers.hears"),
+    ],
+)
+def test_nothing_internal_stands_in_public_places(audience: dict[str, Any], where: str) -> None:
+    """Subscribers and the page hear what is said outside, whoever the audience is called."""
+    ((at, said),) = _found({"audiences": audience}).items()
+    assert at == where
+    assert "everybody reads there" in said
+
+
+def test_the_usual_places_are_no_mistake() -> None:
+    """Colleagues in the room, everybody on the page."""
+    audiences = {
+        "company": {"hears": "internal", "places": ["room"]},
+        "press": {"hears": "external", "places": ["status_page", "subscribers"]},
+    }
+    assert _found({"audiences": audiences}) == {}

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from domain.previewing import Hearer
 from starter.api.app import create_app
+from starter.api.previewing import _form, _lengths
 from starter.settings import load_settings
+from templates.renderer import Renderer, examples
 from tests.starter.conftest import KEY, ROOT, TOKEN
 
 WHERE = "/api/v1/incidents/checkout-1/preview-update"
@@ -107,3 +110,24 @@ def test_a_broken_template_of_ones_own_is_told(gateway, tmp_path: Path, declared
     (warning,) = reloaded.json()["warnings"]
     assert "'nothing' is not given to this template" in warning["detail"]
     assert warning["warning"]
+
+
+def test_what_the_command_takes_is_not_said_to_be_too_long():
+    """The sentence about the next update gives way on a network: only the text itself is measured."""
+    press = Hearer(name="press", contacts={"x": 1})
+    (length,) = _lengths("x" * 250, ["x"], [press])
+    assert (length["length"], length["fits"]) == (274, True)
+
+
+def test_a_broken_frame_of_an_audience_shows_what_is_sent_instead(tmp_path: Path):
+    """The usual frame, as the message itself would have, with the fault beside it."""
+    folder = tmp_path / "board"
+    folder.mkdir()
+    (folder / "subject.j2").write_text("{{ nothing }}")
+    (folder / "body.txt.j2").write_text("{{ text }}")
+    renderer = Renderer(own_folder=tmp_path)
+    context = examples("external_update")[0]
+    shown = _form(renderer, "board", "external_update", context)
+    renderer.close()
+    assert "'nothing' is undefined" in shown["fault"]
+    assert shown["subject"] == Renderer().render("external_update", context).subject

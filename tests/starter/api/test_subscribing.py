@@ -157,6 +157,17 @@ def test_one_request_is_enough_to_leave(stranger, book, links, kim):
     assert stranger.get(path(links.manage(kim.id))).status_code == 410
 
 
+def test_one_click_by_a_form_of_parts_from_anywhere(stranger, book, links, kim):
+    """RFC 8058 allows either encoding; whoever asks for it is no browser of ours, and gets no cookie."""
+    answer = stranger.post(
+        path(links.leave(kim.id)),
+        files={"List-Unsubscribe": (None, "One-Click")},
+        headers={"Origin": "https://mail.example.net", "Sec-Fetch-Site": "cross-site"},
+    )
+    assert (answer.status_code, book.find(kim.id)) == (200, None)
+    assert not {"set-cookie", "location"} & set(answer.headers)
+
+
 def test_opening_the_link_for_leaving_asks_first(stranger, book, links, kim):
     """A person gets a button; a scanner that opens it takes nobody out."""
     answer = stranger.get(path(links.leave(kim.id)))

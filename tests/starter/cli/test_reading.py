@@ -98,6 +98,34 @@ def test_the_card_answers_what_is_asked_at_night(tocsin: Tocsin) -> None:
         assert said in out, said
 
 
+@pytest.mark.parametrize(
+    ("status", "public", "said"),
+    [
+        ("fixing", "identified", "says identified"),
+        ("fixing", "resolved", "says resolved, and it is open again"),
+        ("resolved", "identified", "still says identified"),
+        ("resolved", "resolved", "says resolved"),
+        ("closed", "identified", "says it is over, without a last word"),
+        ("cancelled", "investigating", "says it is over, without a last word"),
+        ("cancelled", "resolved", "says it is over"),
+    ],
+)
+def test_the_card_says_what_the_page_says(
+    status: str, public: str, said: str, tocsin: Tocsin, api: FakeApi
+) -> None:
+    """The page shows an incident as it was last published, and as over once it is closed or cancelled."""
+    api.incidents["checkout-17"] |= {"status": status, "public_status": public}
+    assert said in tocsin("show", "checkout-17").out
+
+
+def test_the_card_says_to_whom_an_update_went(tocsin: Tocsin, api: FakeApi) -> None:
+    """Which audiences heard it, who wrote it, and who agreed."""
+    (*_, last) = api.incidents["checkout-17"]["updates"]
+    last |= {"audiences": ["partners", "press"], "approved_by": "bob"}
+    out = " ".join(tocsin("show", "checkout-17").out.split())
+    assert "to partners, press, by alice, approved by bob" in out
+
+
 def test_the_card_of_an_incident_nobody_took(tocsin: Tocsin, api: FakeApi) -> None:
     """That nobody leads is the first thing to see."""
     api.incidents["checkout-17"] |= {
