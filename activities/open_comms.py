@@ -50,7 +50,8 @@ class Opening:
             log.exception("policy unreadable")
             faults.append(f"the policy cannot be read, only the room is named: {why(error)}")
             policy = Policy(channels=Channels(status_page=False))
-        wanted = policy.process(str(incident.get("type") or "default")).channels
+        kind = str(incident.get("type") or "default")
+        wanted = policy.process(kind).channels
         context = {name: incident.get(name) for name in ("id", "service", "severity")}
         places: dict[str, str | None] = {}
         for name in ("room", "bridge", "document"):
@@ -71,6 +72,7 @@ class Opening:
             status_page=policy.channels.status_page and (wanted is None or "status_page" in wanted),
             chat=chat,
             archive_room=policy.channels.archive_room if chat else None,
+            private_room=policy.has_private_room(kind) if chat else None,
             faults=faults,
         )
 

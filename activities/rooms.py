@@ -169,7 +169,7 @@ class KeepingRooms:
         wish = RoomWish(
             names=list(candidates(name)),
             marker=marker(incident_id, raised_at),
-            is_private=_is_private(work.policy, incident),
+            is_private=_is_private(work),
             since=datetime.fromisoformat(raised_at),
             left=state.left,
         )
@@ -241,12 +241,11 @@ def _leave(state: RoomState) -> None:
     state.topic, state.invited, state.archived = "", [], False
 
 
-def _is_private(policy: Policy | None, incident: Mapping[str, object]) -> bool:
-    """Whether only those who are invited can read it."""
-    if policy is None:
-        return False
-    process = policy.process(str(incident.get("type") or "default"))
-    return process.is_narrow or (process.private_room is None and policy.channels.private_room)
+def _is_private(work: _Work) -> bool:
+    """Whether only those who are invited can read it: as pinned, so that an unreadable policy opens nothing."""
+    if work.state.private is not None or work.policy is None:
+        return work.state.private is not False
+    return work.policy.has_private_room(str(work.request.incident.get("type") or "default"))
 
 
 def _member(policy: Policy, person: str, chat: ChatRooms) -> str | None:

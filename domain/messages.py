@@ -227,6 +227,7 @@ class OpenedChannels(BaseModel):
     chat: str | None = None
     """Where the room is made; None: it is only named."""
     archive_room: Literal["never", "resolved", "closed"] | None = None
+    private_room: bool | None = None
     faults: list[str] = []
 
 

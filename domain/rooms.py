@@ -55,6 +55,8 @@ class RoomState(BaseModel):
     wish: str = ""
     """How it was to be called, where that is another name: the next one begins with it again."""
     archive: Literal["never", "resolved", "closed"] = "closed"
+    private: bool | None = None
+    """Whether only those who are invited can read it, as the policy said when communications opened."""
     ref: str | None = None
     """Its id at the vendor; None while there is none."""
     url: str | None = None

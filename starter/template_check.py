@@ -24,7 +24,7 @@ def check_texts(
     """
 
     def check(policy: Policy) -> Iterator[Problem]:
-        from templates.checking import line_problems, template_problems
+        from templates.checking import line_problems, place_of, template_problems
 
         texts = {f"channels.{name}": getattr(policy.channels, name) for name in LINES}
         given = {where: text for where, text in texts.items() if text}
@@ -35,7 +35,13 @@ def check_texts(
             if one.template is not None
         }
         found += template_problems(folder, frames)
+        named = {
+            place_of(one.template): f"audiences.{name}.template"
+            for name, one in policy.audiences.items()
+            if one.template is not None
+        }
         for problem in found:
-            yield problem.model_copy(update={"warning": not is_fatal})
+            where = named.get(problem.where, problem.where)
+            yield problem.model_copy(update={"warning": not is_fatal, "where": where})
 
     return check

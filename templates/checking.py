@@ -34,6 +34,11 @@ _EXAMPLE = "example.json"
 _LINE_CASE = {"id": "checkout-17", "service": "checkout", "severity": "SEV1"}
 
 
+def place_of(frame: str) -> str:
+    """Where a frame is named, for who does not know the audience."""
+    return f"audiences: template {frame}"
+
+
 def template_problems(folder: Path | None, frames: Mapping[str, str]) -> list[Problem]:
     """What is wrong in a folder of templates of one's own.
 
@@ -46,7 +51,7 @@ def template_problems(folder: Path | None, frames: Mapping[str, str]) -> list[Pr
     if folder is None:
         return [
             _problem(
-                f"audiences: template {frame}",
+                place_of(frame),
                 "is none of ours, and TOCSIN_TEMPLATES names no folder of your own",
                 None,
                 near=nearest(frame, ("internal_update", "external_update")),

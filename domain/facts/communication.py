@@ -24,6 +24,7 @@ class CommsOpened(Fact):
     chat: str | None = None
     """Where the room is made; None: it is only named."""
     archive_room: Literal["never", "resolved", "closed"] | None = None
+    private_room: bool | None = None
 
     def sentence(self) -> str:
         parts = [
@@ -35,12 +36,14 @@ class CommsOpened(Fact):
         return "Communications opened: " + (", ".join(p for p in parts if p) or "none by policy")
 
     def apply(self, incident: Incident, at: datetime, actor: str) -> None:
-        places = self.model_dump(exclude={"chat", "archive_room"})
+        places = self.model_dump(exclude={"chat", "archive_room", "private_room"})
         incident.communications = Communications(**places, opened_at=at)
         if self.chat is not None:
             name = self.room or incident.id
             archive = self.archive_room or "closed"
-            incident.room = RoomState(chat=self.chat, name=name, archive=archive)
+            incident.room = RoomState(
+                chat=self.chat, name=name, archive=archive, private=self.private_room
+            )
 
 
 class AssessmentAsked(Fact):

@@ -259,6 +259,11 @@ class Policy(Strict):
         """The process for an incident type; unknown types follow `default`."""
         return self.processes.get(kind) or self.processes.get("default") or Process()
 
+    def has_private_room(self, kind: str) -> bool:
+        """Whether only those who are invited read the room of an incident of that type."""
+        process = self.process(kind)
+        return process.is_narrow or (process.private_room is None and self.channels.private_room)
+
     def service(self, key: str) -> Service:
         """The service, or the built-in `unknown`: tier 1, not public, catch-all pages."""
         return self.services.get(key) or Service(name="Unknown service", public=False)

@@ -127,12 +127,14 @@ async def test_a_process_without_a_bridge_makes_none(creator: VendorFake) -> Non
 
 async def test_a_room_is_made_only_where_the_chat_is_set_up() -> None:
     """Otherwise it is only named, and the fault says which variable is missing."""
-    policy = FixedPolicy(a_policy(channels={"chat": "slack", "archive_room": "never"}))
+    channels = {"chat": "slack", "archive_room": "never", "private_room": True}
+    policy = FixedPolicy(a_policy(channels=channels))
     request = OpenChannels(incident=a_view(), topic="t")
     ready = SlackRooms(SlackSettings.model_validate({"slack_bot_token": "xoxb-x"}))
     done = await Opening(policy, Renderer(), {"slack": ready}).open_comms(request)
     await ready.aclose()
     assert (done.chat, done.archive_room, done.faults) == ("slack", "never", [])
+    assert done.private_room is True
     bare = await Opening(policy, Renderer(), {"slack": SlackRooms(SlackSettings())}).open_comms(
         request
     )

@@ -342,6 +342,12 @@ async def test_without_a_policy_the_room_is_kept_all_the_same(slack: Workspace) 
     assert (done.state.invited, done.state.not_invited) == ([], {})
 
 
+async def test_a_room_stays_as_private_as_it_was_to_be(slack: Workspace, keep: Keep) -> None:
+    """A policy that changed since, or cannot be read just then, opens nothing to everybody."""
+    await keep(FIRST.model_copy(update={"private": True}))
+    assert slack.named("checkout-17").is_private
+
+
 async def test_the_room_of_a_private_process_is_private(slack: Workspace, keep: Keep) -> None:
     """Who does not work on it neither reads along nor is invited, whatever rooms usually are."""
     usual = {"invite": ["person:bob"]}
