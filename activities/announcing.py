@@ -165,6 +165,13 @@ class Announcer:
             for recipient, detail in found.unreached.items()
             if self._key(request, recipient, "none") not in settled
         ]
+        deliveries += [
+            self._undelivered(
+                request, recipient, recipient, DeliveryReason.NO_CONTACT, detail, retryable=True
+            )
+            for recipient, detail in found.awaited.items()
+            if self._key(request, recipient, recipient) not in settled
+        ]
         return Announced(deliveries=deliveries, notes=[*found.notes, *words.faults])
 
     async def _publish_site(self, request: Announce, settled: set[str]) -> list[Delivery]:

@@ -36,6 +36,8 @@ class Addressees:
     """Contact by recipient."""
     unreached: dict[str, str] = field(default_factory=dict)
     """Why nothing can be sent, by recipient."""
+    awaited: dict[str, str] = field(default_factory=dict)
+    """Why nothing can be sent yet, by recipient: asked for again."""
     notes: list[str] = field(default_factory=list)
     frames: dict[str, str] = field(default_factory=dict)
     """Folder of the text's frame, by recipient; who stands in none gets the announcement's own."""
@@ -184,6 +186,8 @@ def _add_audience(
             found.reached.setdefault(place.value, _place(place))
         elif room:
             found.reached.setdefault(place.value, Contact(channel="room", to=str(room)))
+        elif (incident.get("communications") or {}).get("room_awaited"):
+            found.awaited[place.value] = "the room is not made yet"
     usable = postman.usable_contacts(f"audience {name}", audience.to, pages=False)
     found.notes += usable.skipped
     for index, contact in usable.contacts:

@@ -242,7 +242,7 @@ def _leave(state: RoomState) -> None:
 
 
 def _is_private(work: _Work) -> bool:
-    """Whether only those who are invited can read it: as pinned, so that an unreadable policy opens nothing."""
+    """Whether only those who are invited can read it: as pinned; an unreadable policy opens nothing."""
     if work.state.private is not None or work.policy is None:
         return work.state.private is not False
     return work.policy.has_private_room(str(work.request.incident.get("type") or "default"))

@@ -342,7 +342,8 @@ class Incident(Aggregate):
             "incident_manager": self.incident_manager,
             "assessment": self.assessment.answered(),
             "open_questions": self.assessment.open_questions(),
-            "communications": self.communications.model_dump(mode="json"),
+            "communications": self.communications.model_dump(mode="json")
+            | {"room_awaited": self.room is not None and self.room.ref is None},
             "next_update_due": {
                 audience.value: _wire_time(self.clocks[audience].due_at)
                 if audience in self.clocks

@@ -129,6 +129,21 @@ async def test_the_room_hears_where_there_is_one(tmp_path: Path, room: Recording
     assert (done.deliveries, done.notes) == ([], [])
 
 
+async def test_a_room_that_is_being_made_hears_later(
+    tmp_path: Path, room: RecordingChannel
+) -> None:
+    """An update that is faster than the chat waits for the room; nobody else waits with it."""
+    view = a_view()
+    view["communications"] = {"room": "checkout-17", "room_ref": None, "room_awaited": True}
+    done = await announce(tmp_path, "audience:responders", channels=[room], view=view, **INSIDE)
+    (waiting,) = done.unsettled()
+    assert (waiting.recipient, waiting.detail) == ("room", "the room is not made yet")
+    view["communications"] |= {"room_ref": "C0ROOM", "room_awaited": False}
+    done = await announce(tmp_path, "audience:responders", channels=[room], view=view, **INSIDE)
+    assert [one.key for one in done.deliveries] == [waiting.key]
+    assert [message.to for message in room.sent] == ["C0ROOM"]
+
+
 async def test_a_channel_gets_the_update_itself(tmp_path: Path, mail: RecordingChannel) -> None:
     """What a vendor's own form asks for stands beside the text, under a key that does not change."""
     await announce(
