@@ -155,8 +155,8 @@ def _wanted(
 ) -> tuple[SubscriberKind, str, dict[str, str]]:
     """By which way and where, and what is wrong with it."""
     problems: dict[str, str] = {}
-    kinds = _kinds(services)
-    kind = next((one for one in kinds if one.value == given.get("kind")), None)
+    kinds = {one.value: one for one in _kinds(services)}
+    kind = kinds.get(given.get("kind", ""))
     if kind is None:
         problems["kind"] = "Choose how you want to be told."
         kind = SubscriberKind.EMAIL

@@ -87,7 +87,8 @@ def test_writing_a_batch_twice_changes_nothing(engine: Engine, writer: RecordsWr
     before = everything(engine)
     assert [writer.write(incident), writer.write(postmortem)] == first
     assert everything(engine) == before
-    assert all(before.values())
+    of_others = {"subscribers", "subscriber_messages"}
+    assert all(rows for name, rows in before.items() if name not in of_others)
 
 
 def test_a_fact_is_never_rewritten(writer: RecordsWriter, reader: RecordsReader) -> None:
