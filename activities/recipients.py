@@ -199,12 +199,18 @@ def _add_audience(
 
 
 def _add_public(found: Addressees, place: Place, incident: View, policy: Policy) -> None:
-    """The page, or those who subscribed to it: they hear of nothing that it may not show."""
+    """The page, or those who subscribed to it: they hear of nothing that it may not show.
+
+    What was said outside stands in the outbox all the same, as the page's message: it is the one place
+    where all of it is.
+    """
     service = str(incident.get("service"))
-    if is_for_the_public(policy, service, str(incident.get("type") or "default")):
+    is_shown = is_for_the_public(policy, service, str(incident.get("type") or "default"))
+    if is_shown or place is Place.STATUS_PAGE:
         found.reached.setdefault(place.value, _place(place))
+    if is_shown:
         return
-    note = f"the status page shows nothing of {service} by the policy: it and its subscribers are not told"
+    note = f"by the policy the status page shows nothing of {service}: the text stands in the outbox only"
     if note not in found.notes:
         found.notes.append(note)
 

@@ -183,13 +183,14 @@ async def test_subscribers_are_told_as_one(tmp_path: Path, mail: RecordingChanne
 async def test_the_page_and_its_readers_hear_only_what_it_may_show(
     tmp_path: Path, mail: RecordingChannel
 ) -> None:
-    """A process that stays off the page tells neither it nor subscribers; who published is told so."""
+    """A process that stays off the page leaves its text in the outbox; a note says that nobody read it."""
     subscribers = Subscribers()
     outcome = await announce(
         tmp_path, "status_page", "audience:customers", "audience:subscribers", channels=[mail],
         processes={"default": {"channels": ["room"]}}, subscribers=subscribers, **OUTSIDE,
     )  # fmt: skip
-    assert (outcome.deliveries, subscribers.told) == ([], [])
+    assert [one.recipient for one in outcome.deliveries] == ["status_page"]
+    assert (mail.sent, subscribers.told) == ([], [])
     (note,) = outcome.notes
     assert "the status page shows nothing of checkout" in note
 
