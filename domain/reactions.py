@@ -252,9 +252,8 @@ def _reopened(incident: Incident, fact: f.Reopened, at: datetime, actor: str) ->
     key = f"{incident.id}/reopened/{seq}"
     yield Effect(key=key, kind="tell_desk_reopened", input={"seq": seq})
     if incident.policy.audiences and was_told_its_over(incident):
-        # The status page must not go on saying that all is well.
-        is_automatic = incident.policy.external == "auto" and incident.policy.public
-        yield speaking.compose(incident, Audience.EXTERNAL, "reopened", draft=not is_automatic)
+        # The status page must not go on saying that all is well; what it says instead, a person decides.
+        yield speaking.compose(incident, Audience.EXTERNAL, "reopened", draft=True)
 
 
 _RULES: dict[type[Fact], Callable[[Incident, Any, datetime, str], Iterable[Effect]]] = {

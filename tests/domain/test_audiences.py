@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain import facts as f
 from domain.audiences import groups_told, hearing, interval, owners, pinned_audiences
 from domain.errors import CommandError, TransitionError, UnknownNameError
 from domain.incident import Incident
@@ -196,13 +197,16 @@ def test_a_cancelled_incident_takes_its_words_back_at_once() -> None:
     assert story.incident.proposals == []
 
 
-def test_reopening_corrects_the_page() -> None:
-    """The page that said resolved says that we look into it again; the old text stays as it was."""
+def test_reopening_asks_for_a_correction() -> None:
+    """A text is ready and its owner is told; a person publishes it, and what was said stays as it was."""
     story = story_with()
     story.do("publish_update", "alice", audience="external", text="t")
     story.do("resolve", "alice", summary="s")
     story.do("reopen", "alice", reason="it is back")
-    assert story.incident.public_status is UpdateStatus.INVESTIGATING
+    assert story.incident.public_status is UpdateStatus.RESOLVED
+    assert story.names(f.UpdateDrafted) == ["update_drafted"]
+    assert story.reminders("draft")[-1][1] == ["person:alice"]
+    story.do("publish_update", "alice", audience="external", text="It is back.")
     said = [one.status for one in story.incident.updates if one.audience is Audience.EXTERNAL]
     assert said == ["investigating", "resolved", "investigating"]
 

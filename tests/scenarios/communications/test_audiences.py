@@ -72,8 +72,8 @@ async def test_a_private_process_reaches_nobody_but_those_it_names(world: World)
     assert world.outbox("external_update") == []
 
 
-async def test_the_page_is_corrected_when_an_incident_is_reopened(world: World) -> None:
-    """Resolved on the page and open again inside is a contradiction: a new text says so, none is changed."""
+async def test_a_correction_is_ready_when_an_incident_is_reopened(world: World) -> None:
+    """Resolved on the page and open again inside: a text is ready, and a person publishes it."""
     incident = await world.declare()
     await world.command(incident, "acknowledge", "alice")
     await world.command(incident, "assess", "alice", confirmed=True)
@@ -81,8 +81,14 @@ async def test_the_page_is_corrected_when_an_incident_is_reopened(world: World) 
     await world.command(incident, "resolve", "alice", summary="rolled back")
     await world.eventually(lambda: len(world.outbox("external_update")) == 2)
     await world.command(incident, "reopen", "alice", reason="it is back")
-    found = await world.eventually(lambda: world.outbox("external_update")[2:])
-    assert "is back" in found[0]["text"]
+    found = await world.eventually(
+        lambda: [one for one in world.outbox("reminder") if "is back" in one["text"]]
+    )
+    assert found[0]["recipient"] == "person:alice"
+    assert len(world.outbox("external_update")) == 2, "nothing follows by itself"
+    await world.command(
+        incident, "publish_update", "alice", audience="external", text="It is back."
+    )
     view = await world.status(incident)
     assert (view["status"], view["public_status"]) == ("fixing", "investigating")
 
