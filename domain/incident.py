@@ -148,6 +148,8 @@ class Incident(Aggregate):
     responders: list[Responder] = []
     alerts: dict[str, AlertState] = {}
     alert_count: int = 0
+    all_firing: bool = False
+    """Whether none of the alerts that are held is known to have cleared: there is none to forget."""
     untracked_firing: int = 0
     """Alerts that joined beyond `ALERTS_KEPT`: counted, and never known to have cleared."""
     alert_batches: list[str] = []

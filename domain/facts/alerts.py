@@ -170,10 +170,13 @@ class AlertUnreadable(Fact):
 
 def _forget(incident: Incident) -> bool:
     """Make room by forgetting the oldest alert that has cleared; tell whether there was one."""
+    if incident.all_firing:
+        return False  # thousands of alerts of a storm are not to walk the same thousand each
     for key, alert in incident.alerts.items():
         if alert.status is AlertStatus.RESOLVED:
             del incident.alerts[key]
             return True
+    incident.all_firing = True
     return False
 
 
@@ -181,3 +184,4 @@ def clear(incident: Incident, key: str) -> None:
     held = incident.alerts.get(key)
     if held is not None:
         incident.alerts[key] = held.model_copy(update={"status": AlertStatus.RESOLVED})
+        incident.all_firing = False
