@@ -149,7 +149,8 @@ class Announcer:
         if "operator" in wanted:
             subject = words.framed(None).subject
             log.error("operator told", incident=request.incident.get("id"), text=subject)
-        batch = Batch(request, words, found.frames, self._spoken(request, words))
+        spoken = self._spoken(request, words) if wanted or many else None
+        batch = Batch(request, words, found.frames, spoken)
         subscribers = self._tell_subscribers(batch, settled) if many else _nobody()
         is_public = Place.STATUS_PAGE in found.reached
         site = self._publish_site(request, settled) if is_public else _nobody()
@@ -185,7 +186,19 @@ class Announcer:
         key = self._key(batch.request, Place.SUBSCRIBERS, Place.SUBSCRIBERS)
         if self._subscribers is None or batch.spoken is None or key in settled:
             return []
-        told = await self._subscribers.tell(batch.spoken, key, BUDGET_SECONDS)
+        try:
+            told = await self._subscribers.tell(batch.spoken, key, BUDGET_SECONDS)
+        except Exception as error:
+            # The subscribers' fault must not take the others' outcomes with it. Nobody is told twice by
+            # another attempt: the ledger knows who was begun with.
+            log.exception("subscribers not told", key=key)
+            detail = f"{type(error).__name__} while telling the subscribers"
+            return [
+                self._undelivered(
+                    batch.request, Place.SUBSCRIBERS, Place.SUBSCRIBERS,
+                    DeliveryReason.SERVER_ERROR, detail, retryable=True,
+                )
+            ]  # fmt: skip
         return [told] if told is not None else []
 
     def _look_up(self, request: Announce) -> tuple[Addressees, str, Outside]:

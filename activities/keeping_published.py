@@ -31,6 +31,7 @@ from activities.publishing import (
 )
 from activities.status_page import PageSource, SiteMaker, SitePublisher
 from domain.messages import Purpose
+from records.shared_files import replace_file
 from templates.renderer import Renderer
 
 EVERY_SECONDS = 60.0
@@ -166,9 +167,7 @@ class KeepPublished:
             for name, one in self._places.items()
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_suffix(".new")
-        temporary.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self._file)
+        replace_file(self._file, json.dumps(said, indent=1) + "\n")
 
 
 def _digest(site: Site) -> str:

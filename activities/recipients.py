@@ -47,6 +47,7 @@ class Addressees:
         if only:
             self.reached = {name: one for name, one in self.reached.items() if name in only}
             self.unreached = {name: why for name, why in self.unreached.items() if name in only}
+            self.awaited = {name: why for name, why in self.awaited.items() if name in only}
 
     def knows(self, contact: Contact) -> bool:
         """Whether the address is written to already."""

@@ -210,7 +210,7 @@ class KeepingRooms:
         for person in dict.fromkeys(people):
             if person in state.invited or person in state.not_invited or policy is None:
                 continue
-            member = _member(policy, person, work.chat)
+            member = _member(policy, person, state.chat, work.chat)
             if member is None:
                 state.not_invited[person] = f"no {state.chat} contact with a member's id"
                 continue
@@ -248,10 +248,11 @@ def _is_private(work: _Work) -> bool:
     return work.policy.has_private_room(str(work.request.incident.get("type") or "default"))
 
 
-def _member(policy: Policy, person: str, chat: ChatRooms) -> str | None:
+def _member(policy: Policy, person: str, channel: str, chat: ChatRooms) -> str | None:
+    """Whom the chat knows a person as; None where they have no verified contact there."""
     known = policy.people.get(person)
     for contact in known.contacts if known is not None else []:
-        if contact.channel == "slack" and contact.verified:
+        if contact.channel == channel and contact.verified:
             member = chat.member_of(contact.to)
             if member is not None:
                 return member

@@ -17,10 +17,10 @@ import structlog
 from activities.channels.base import AnswerLostError, Channel, Outgoing, Receipt
 from activities.channels.mail_headers import BulkMail
 from activities.channels.outbox import Outbox
-from activities.channels.refusals import from_status
+from activities.channels.refusals import from_egress, from_status
 from activities.channels.shortening import fitted
 from activities.channels.sms import MAX_CHARS
-from activities.egress import Egress, EgressError, EgressLostError, EgressRefusedError, Fetched
+from activities.egress import Egress, EgressError, Fetched
 from activities.mailing import Mailer, send_to_many
 from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import DeliveryState
@@ -146,12 +146,8 @@ class SubscriberSending:
     async def _post(self, parcel: Parcel) -> Receipt:
         try:
             answer = await self._posted(parcel, reads_answer=False)
-        except EgressRefusedError as error:
-            raise DeliveryError(DeliveryReason.REJECTED, str(error), retryable=False) from None
-        except EgressLostError as error:
-            raise AnswerLostError(DeliveryReason.TIMED_OUT, str(error)) from None
         except EgressError as error:
-            raise DeliveryError(DeliveryReason.UNREACHABLE, str(error), retryable=True) from None
+            raise from_egress(error) from None
         if not 200 <= answer.status < 300:
             raise from_status("the webhook", answer.status, answer.headers.get("retry-after"))
         return Receipt()

@@ -107,7 +107,11 @@ class Subscribing:
         sent = await self._sending.send([Parcel(found, self._message(found))])
         outcome = sent[found.id]
         if outcome.state in (Told.SENT, Told.UNCERTAIN):
-            await asyncio.to_thread(self._book.note_invite, found.id)
+            try:
+                await asyncio.to_thread(self._book.note_invite, found.id)
+            except RecordsUnavailableError as error:
+                # It has left: asked for again it would be a second mail to who never asked for one.
+                log.warning("an invitation is not counted", subscriber=found.id, why=str(error))
         return Invited(
             is_waiting=is_pending,
             retryable=outcome.state is Told.WAITING,

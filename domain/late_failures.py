@@ -12,8 +12,8 @@ from domain.messages import Delivery, DeliveryState, Purpose
 from domain.paged import DeliveryReceipt
 
 _KEY = re.compile(
-    r"(?P<update>.+/update/(?P<side>internal|external)/(?P<number>\d{1,9}))"
-    r"(?:/again-m[0-9a-f]{6})?"
+    r".+/update/(?P<side>internal|external)/(?P<number>\d{1,9})"
+    r"(?:/again-m[0-9a-f]{6})*"
     r"/(?P<recipient>(?:person|stakeholders|audience):[^/]{1,100}(?:/\d{1,6})?)/(?P<channel>[a-z_]{1,40})"
 )
 """Of one message of an update, perhaps one that a person had sent again. Pages have keys of another shape."""

@@ -120,7 +120,7 @@ def composed(incident: Incident, effect: Effect, text: str, now: datetime) -> li
     if effect.input["draft"]:
         return [UpdateDrafted(audience=audience, text=text)]
     status = UpdateStatus.RESOLVED if variant == "final" else None
-    if variant in ("initial", "reopened") and audience is Audience.EXTERNAL:
+    if variant == "initial" and audience is Audience.EXTERNAL:
         status = UpdateStatus.INVESTIGATING
     return publications(incident, audience, text, status=status, by=SYSTEM, variant=variant, at=now)
 

@@ -13,13 +13,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.audiences import groups_told, hearing
+from domain.commands.communication import PublishUpdate
 from domain.policy.model import Policy
 from domain.policy.person import Contact
 from domain.policy.slice import PolicySlice
 from domain.updates import Audience, UpdateStatus
 
 View = Mapping[str, Any]
-TAKES_UPDATES = ("raised", "fixing", "resolved")
 
 
 class Hearer(BaseModel):
@@ -62,18 +62,14 @@ def hearers(pinned: PolicySlice, policy: Policy, view: View, side: Audience) -> 
 def refusals(pinned: PolicySlice, view: View, side: Audience) -> list[str]:
     """Why such an update would be refused; empty where it would go out."""
     status, severity = str(view.get("status") or ""), str(view.get("severity") or "")
-    if status not in TAKES_UPDATES:
+    if status not in PublishUpdate.allowed:
         return [f"the incident is {status}: it takes no updates any more"]
     if side is Audience.INTERNAL:
         return []
     if status == "resolved":
         return ["a resolved incident has had its final external update"]
-    if pinned.external == "never":
-        kind = view.get("type") or "default"
-        return [f"the process {kind!r} never speaks to the outside"]
-    if pinned.audiences and not hearing(pinned.audiences, side, severity):
-        return [f"no audience of the policy hears external updates at {severity}"]
-    return []
+    why = pinned.why_silent(severity, str(view.get("type") or "default"))
+    return [why] if why else []
 
 
 def stage_of(view: View, side: Audience, said: str | None) -> UpdateStatus | None:

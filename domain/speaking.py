@@ -34,6 +34,12 @@ def drafted(
 
 
 def compose(incident: Incident, audience: Audience, variant: str, draft: bool = False) -> Effect:
+    """Have one of our own texts written.
+
+    Args:
+        variant: initial, final or reopened.
+        draft: whether it waits for a person to publish it.
+    """
     return Effect(
         key=f"{incident.id}/update/{audience}/{variant}/{incident.seq + 1}",
         kind="compose_update",

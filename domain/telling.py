@@ -17,6 +17,15 @@ def announce(
     incident: Incident, kind: str, key: str, purpose: Purpose, template: str,
     recipients: list[str], **context: Any,
 ) -> Effect:  # fmt: skip
+    """A message of one text.
+
+    Args:
+        kind: the effect, which is the activity that carries it.
+        key: below the incident's id; the same for the same business fact.
+        template: folder of its words.
+        recipients: names that the activity looks up (`domain/messages.py`).
+        context: what the template needs beside the incident.
+    """
     full_key = f"{incident.id}/{key}"
     announcement = Announcement(
         key=full_key, purpose=purpose, template=template, recipients=recipients, context=context
@@ -25,6 +34,7 @@ def announce(
 
 
 def remind(incident: Incident, key: str, to: list[str], topic: str, **context: Any) -> Effect:
+    """A reminder of `topic` (`templates/reminder/`); see `announce`."""
     return announce(
         incident,
         "remind",

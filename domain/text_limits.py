@@ -125,19 +125,15 @@ def fits(channel: str, text: str) -> Problem | None:
     return Problem(where="/text", detail=detail)
 
 
-def problems(
-    text: str, side: Audience, channels: Iterable[str], *, following: str = ""
-) -> list[str]:
-    """A sentence for each channel that a text is too long for; empty where it may be sent.
+def problems(text: str, side: Audience, channels: Iterable[str]) -> list[Problem]:
+    """What is wrong with a text for each channel that it is too long for; empty where it may be sent.
 
     Args:
         side: internal texts never reach a network where everybody reads.
         channels: names of the channels that it goes to.
-        following: the sentence that says when the next update comes, where it must stand in each.
     """
-    whole = f"{text}\n{following}" if following else text
     wanted = dict.fromkeys(channels)
     if side is Audience.INTERNAL:
         wanted = {name: None for name in wanted if name not in SOCIAL}
-    found = (fits(name, whole) for name in wanted)
-    return [problem.detail for problem in found if problem is not None]
+    found = (fits(name, text) for name in wanted)
+    return [problem for problem in found if problem is not None]

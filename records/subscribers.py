@@ -33,6 +33,8 @@ from records.tables import subscribers as table
 LEFT_AFTER = timedelta(seconds=90)
 """An attempt has 60 s: what was begun earlier than this was left by a worker that died."""
 _ACTIVE = SubscriberState.ACTIVE.value
+_UNSETTLED = (Told.SENDING.value, Told.UNCERTAIN.value)
+"""What an attempt may still say something about; a late answer counts too."""
 
 
 class TooManySubscribersError(Exception):
@@ -111,6 +113,12 @@ class SubscriberBook:
         chosen = list(components) if components is not None else None
         with self._writing() as connection:
             self._forget_pending(connection, at)
+            # Asked before the address is looked for: full is full for known and unknown ones alike.
+            counts = _by_state(connection)
+            if sum(counts.values()) >= MOST:
+                raise TooManySubscribersError(f"{MOST} have subscribed already")
+            if counts[SubscriberState.PENDING.value] >= MOST_PENDING:
+                raise TooManySubscribersError(f"{MOST_PENDING} have not confirmed yet")
             same = (table.c.kind == kind.value) & (table.c.address == address)
             row = connection.execute(select(table).where(same)).mappings().one_or_none()
             if row is not None and row["state"] != SubscriberState.PENDING.value:
@@ -118,11 +126,6 @@ class SubscriberBook:
             if row is not None:
                 connection.execute(update(table).where(same).values(components=chosen))
                 return Subscriber.model_validate({**row, "components": chosen})
-            counts = _by_state(connection)
-            if sum(counts.values()) >= MOST:
-                raise TooManySubscribersError(f"{MOST} have subscribed already")
-            if counts[SubscriberState.PENDING.value] >= MOST_PENDING:
-                raise TooManySubscribersError(f"{MOST_PENDING} have not confirmed yet")
             new = Subscriber(id=id_, kind=kind, address=address, components=chosen, created_at=at)
             connection.execute(insert(table).values(**new.model_dump()))
             return new
@@ -134,7 +137,7 @@ class SubscriberBook:
         return Subscriber.model_validate(dict(row)) if row else None
 
     def note_invite(self, id_: str) -> None:
-        """Count a message that asks to confirm, before it leaves."""
+        """Count a message that asked to confirm, or may have."""
         with self._writing() as connection:
             more = table.c.invites + 1
             connection.execute(update(table).where(table.c.id == id_).values(invites=more))
@@ -146,10 +149,12 @@ class SubscriberBook:
             return None
         if known.state is SubscriberState.PENDING:
             values = {"state": _ACTIVE, "confirmed_at": at}
+            # Asked once more as it is written: it may have bounced, or been withdrawn, since.
+            waiting = (table.c.id == id_) & (table.c.state == SubscriberState.PENDING.value)
             with self._writing() as connection:
-                connection.execute(update(table).where(table.c.id == id_).values(values))
-            return known.model_copy(update={"state": SubscriberState.ACTIVE, "confirmed_at": at})
-        return known
+                connection.execute(update(table).where(waiting).values(values))
+            known = self.find(id_)
+        return known if known is not None and known.state is SubscriberState.ACTIVE else None
 
     def choose(self, id_: str, components: Sequence[str] | None) -> None:
         """Change which components they hear of."""
@@ -272,6 +277,7 @@ class SubscriberBook:
         with self._writing() as connection:
             for id_, outcome in outcomes.items():
                 one = (ledger.c.update_key == key) & (ledger.c.subscriber_id == id_)
+                one &= ledger.c.state.in_(_UNSETTLED)  # what the vendor has said since stands
                 values = {"state": outcome.state.value, "reason": outcome.reason, "at": at}
                 connection.execute(update(ledger).where(one).values(values))
             self._count_failures(connection, outcomes)

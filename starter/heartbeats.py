@@ -43,6 +43,8 @@ class Beats:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send, self._now, self._clock = send, now, clock
+        self._told: set[str] = set()
+        """Monitors of whose beats a fault of no known kind was said."""
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._kept_at: dict[str, float] = {}
         self._missed: dict[str, datetime] = {}
@@ -93,9 +95,12 @@ class Beats:
             await self._send(name, at)
         except (GatewayUnavailableError, NotAnsweredError):
             return False
-        except Exception:
-            log.exception("heartbeat.not_made_up", monitor=name, at=at.isoformat())
+        except Exception:  # whatever it is: the beat is kept, and said once, not every second
+            if name not in self._told:
+                self._told.add(name)
+                log.exception("heartbeat.not_made_up", monitor=name, at=at.isoformat())
             return False
+        self._told.discard(name)
         log.info("heartbeat.made_up", monitor=name, at=at.isoformat())
         return True
 

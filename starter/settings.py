@@ -307,15 +307,15 @@ class Settings(BaseSettings):
         """Why nobody is really paged; None where somebody can be."""
         if self.delivery is Delivery.OUTBOX:
             return "delivery is outbox: messages are written to files, and nobody is really paged"
-        if not self._sends():
+        if not self._can_page():
             return (
                 "delivery is live, but no channel is set up: nobody is really paged; "
                 "set SENDGRID_API_KEY or SMTP_URL, or another channel of the README's table"
             )
         return None
 
-    def _sends(self) -> bool:
-        """Whether any channel has what it needs."""
+    def _can_page(self) -> bool:
+        """Whether any channel that pages has what it needs."""
         twilio = self.twilio_account_sid and self.twilio_auth_token
         number = self.twilio_from or self.twilio_voice_from
         ways = (self.sendgrid_api_key, self.smtp_url, self.ntfy_base_url, self.slack_bot_token)

@@ -25,7 +25,6 @@ _MARKS = re.compile(
 """More accents on one letter than any language has: they grow over the lines above and below."""
 _BREAKS = re.compile("\r\n|\r|\x85|\u2028|\u2029")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 _BLOCK_START = re.compile(r"(?m)^(\s*)([#=]|-{2,}\s*$|`{3}|~{3})")
 
 FREE_TEXT = frozenset({"noted", "observed", "theory_added", "experiment_added", "result_recorded"})
@@ -73,7 +72,11 @@ def lasted(start: object, end: object) -> str:
     begin, until = _time(start), _time(end)
     if begin is None or until is None:
         return "unknown"
-    minutes = max(0, round((until - begin).total_seconds() / 60))
+    return spoken(max(0, round((until - begin).total_seconds() / 60)))
+
+
+def spoken(minutes: int) -> str:
+    """A number of minutes as `2 d 3 h 5 min`."""
     days, rest = divmod(minutes, 24 * 60)
     parts = [(days, "d"), (rest // 60, "h"), (rest % 60, "min")]
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than a minute"
@@ -97,15 +100,6 @@ def header(value: object) -> str:
     mail package does so while it writes one.
     """
     return line(value).replace("=?", "= ?")
-
-
-def csv_cell(value: object) -> str:
-    """A cell of a table that a spreadsheet takes as text, not as a formula.
-
-    Source: https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    text = plain(value)
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def without_title(text: object, title: object) -> str:

@@ -17,12 +17,13 @@ from markupsafe import Markup
 from domain.status_page.incidents import PublicIncident
 from domain.status_page.page import StatusPageModel
 from templates import status_v2
+from templates.filters import lasted
 from templates.markdown import public_html, public_text
 from templates.renderer import Renderer
 from templates.status_addresses import INDEX, STATIC, Addresses
 from templates.status_feeds import Feeds
 from templates.status_history import Month, blocks, months, recent
-from templates.status_words import bars, days_said, from_to, lasted, stamp
+from templates.status_words import bars, days_said, from_to, stamp
 
 FOLDER = Path(__file__).parent / "status_page"
 HTML, JSON = "text/html; charset=utf-8", "application/json"

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from domain.status_page.page import Component
 from domain.status_page.states import ComponentStatus
 from domain.status_page.uptime import TroubledDay
+from templates.filters import spoken
 
 WIDTH = 10
 """Of one day's bar in the picture's own units, with the gap around it; its height stands in the style."""
@@ -35,18 +36,6 @@ def from_to(start: datetime, end: datetime, zone: ZoneInfo) -> str:
     if first.date() != last.date():
         return f"{stamp(start, zone)} – {stamp(end, zone)}"
     return f"{first.day} {first:%b %Y, %H:%M} – {last:%H:%M %Z}"
-
-
-def lasted(start: datetime, end: datetime) -> str:
-    """`1 h 20 min`."""
-    return spoken(max(0, round((end - start).total_seconds() / 60)))
-
-
-def spoken(minutes: int) -> str:
-    """A number of minutes as `2 d 3 h 5 min`."""
-    days, rest = divmod(minutes, 24 * 60)
-    parts = [(days, "d"), (rest // 60, "h"), (rest % 60, "min")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than a minute"
 
 
 def bars(component: Component) -> Markup:

@@ -8,6 +8,7 @@ as durable there, and the incident counts it all the same.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 
 from temporalio import workflow
@@ -21,15 +22,16 @@ with workflow.unsafe.imports_passed_through():
     from workflows.inbox import Given, Inbox
 
 
-class HandsAlerts:
+class HandsAlerts(ABC):
     """What a desk needs to hand alerts over; `ServiceDesk` is built on it."""
 
     _state: DeskState
     _inbox: deque[Inbox]
     _reminder: asyncio.Task[None] | None = None
 
+    @abstractmethod
     def _give_back(self, ref: OpenRef | None) -> None:
-        raise NotImplementedError
+        """Decide anew what was not taken."""
 
     async def _hand_to(self, incident: str, given: Given, item: Inbox) -> None:
         """Give alerts to an open incident; mere repeats wait a moment for company."""

@@ -7,6 +7,7 @@ storm's incident ends: nothing stays swallowed.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 
 from temporalio import workflow
@@ -26,17 +27,19 @@ with workflow.unsafe.imports_passed_through():
     from workflows.inbox import Inbox
 
 
-class JoinsStorms:
+class JoinsStorms(ABC):
     """What a desk needs for storms; `ServiceDesk` is built on it."""
 
     _state: DeskState
     _inbox: deque[Inbox]
 
+    @abstractmethod
     async def _start_incident(self, origin: Origin, kind: str, cause: str) -> str:
-        raise NotImplementedError
+        """Raise an incident; answers its id."""
 
+    @abstractmethod
     def _refuse(self, what: str, why: str) -> None:
-        raise NotImplementedError
+        """Keep a refusal where the operator sees it."""
 
     async def _raise_storm(self, order: StormOrder) -> None:
         """Raise the incident of a storm, once under its key."""

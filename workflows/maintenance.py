@@ -7,6 +7,7 @@ the whole list whenever it changes, so that the page that it holds goes out when
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,18 +28,20 @@ with workflow.unsafe.imports_passed_through():
     from workflows.handlers import one_object, refusal, shown, update_key
 
 
-class HoldsMaintenance:
+class HoldsMaintenance(ABC):
     """What a desk needs for its windows; `ServiceDesk` is built on it."""
 
     _state: DeskState
     _told: int = 0
     """How often the windows have changed in this run: an incident raised meanwhile is told too."""
 
+    @abstractmethod
     async def _pin(self, kind: str, incident_id: str) -> Pinned:
-        raise NotImplementedError
+        """The policy of an incident, as it is now."""
 
+    @abstractmethod
     def _refuse(self, what: str, why: str) -> None:
-        raise NotImplementedError
+        """Keep a refusal where the operator sees it."""
 
     def _windows(self) -> list[Window]:
         """Made at run time, and not over."""

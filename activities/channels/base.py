@@ -148,7 +148,7 @@ class ReadsBack(Protocol):
     """A channel that can find out whether an earlier attempt has reached the public."""
 
     async def find(self, message: Outgoing) -> Receipt | None:
-        """What is there under this message's key; None: it is certain that nothing is.
+        """What is there under this message's key; None: sending it now makes no second one.
 
         Raises:
             DeliveryError: it cannot be told.

@@ -5,9 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from activities.channels.base import AnswerLostError
+from activities.egress import EgressError, EgressLostError, EgressRefusedError, EgressTimedOutError
 from domain.errors import DeliveryError, DeliveryReason
 
 _LONGEST_WAIT_SECONDS = 3600.0
+
+
+def from_egress(error: EgressError) -> DeliveryError:
+    """Sort a request to an address that somebody chose, of which no answer came back."""
+    if isinstance(error, EgressRefusedError):
+        return DeliveryError(DeliveryReason.REJECTED, str(error), retryable=False)
+    if isinstance(error, EgressTimedOutError):
+        return AnswerLostError(DeliveryReason.TIMED_OUT, str(error))
+    if isinstance(error, EgressLostError):
+        return AnswerLostError(DeliveryReason.UNREACHABLE, str(error))
+    return DeliveryError(DeliveryReason.UNREACHABLE, str(error), retryable=True)
 
 
 def from_status(vendor: str, status: int, wait: str | None = None, why: str = "") -> DeliveryError:

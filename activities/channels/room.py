@@ -11,12 +11,10 @@ from typing import ClassVar, Self
 from activities.channels.base import Capabilities, Outgoing, Receipt
 from activities.channels.chat_rooms import ChatRooms
 from activities.channels.slack import SlackChannel, SlackSettings
-from activities.channels.slack_rooms import SlackRooms
+from activities.channels.slack_rooms import LOST, SlackRooms
 from domain.errors import DeliveryError
 
 NAME = "room"
-_REPLACED = ("is_archived", "channel_not_found", "not_in_channel")
-"""Such a room is replaced while the message waits for its next attempt."""
 
 
 class RoomPosts:
@@ -46,7 +44,8 @@ class RoomPosts:
         try:
             return await self._slack.send(message)
         except DeliveryError as error:
-            if any(word in error.detail for word in _REPLACED):
+            if any(word in error.detail for word in LOST):
+                # The room is replaced while the message waits for its next attempt.
                 raise DeliveryError(error.reason, error.detail, retryable=True) from error
             raise
 

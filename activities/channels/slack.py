@@ -78,6 +78,21 @@ class SlackSettings(HttpSettings):
     slack_timeout: Seconds = 10.0
 
 
+def slack_client(settings: SlackSettings) -> VendorClient | None:
+    """A client of Slack's API for the bot; None where its token is not set."""
+    if settings.slack_bot_token is None:
+        return None
+    token = settings.slack_bot_token.get_secret_value()
+    return VendorClient(
+        "Slack",
+        settings.slack_base_url,
+        settings.slack_timeout,
+        headers={"Authorization": f"Bearer {token}"},
+        proxy=settings.proxy,
+        explain=lambda answer: str(answer.get("error") or ""),
+    )
+
+
 class SlackChannel:
     """Posts as the app."""
 
@@ -85,17 +100,7 @@ class SlackChannel:
     capabilities: ClassVar[Capabilities] = Capabilities(pages=True, max_chars=MAX_CHARS)
 
     def __init__(self, settings: SlackSettings) -> None:
-        self._client: VendorClient | None = None
-        if settings.slack_bot_token is not None:
-            token = settings.slack_bot_token.get_secret_value()
-            self._client = VendorClient(
-                "Slack",
-                settings.slack_base_url,
-                settings.slack_timeout,
-                headers={"Authorization": f"Bearer {token}"},
-                proxy=settings.proxy,
-                explain=lambda answer: str(answer.get("error") or ""),
-            )
+        self._client = slack_client(settings)
 
     @property
     def is_configured(self) -> bool:

@@ -13,19 +13,20 @@ from datetime import timedelta
 from typing import Any
 
 from activities.channels.chat_rooms import Card, Made, RoomLostError, RoomWish
-from activities.channels.slack import SlackSettings, escaped, from_slack
+from activities.channels.slack import SlackSettings, escaped, from_slack, slack_client
 from activities.channels.slack_cards import as_message
 from activities.channels.vendor_client import VendorClient
 from domain.errors import DeliveryError, DeliveryReason
 from domain.rooms import TOPIC_CHARS, RoomTrouble
 
 _MEMBER = re.compile(r"[UW][A-Z0-9]{2,30}")
-_LOST: Mapping[str, RoomTrouble] = {
+LOST: Mapping[str, RoomTrouble] = {
     "is_archived": RoomTrouble.ARCHIVED,
     "is_inactive": RoomTrouble.ARCHIVED,  # of chat.update: archived or deleted
     "channel_not_found": RoomTrouble.DELETED,
     "not_in_channel": RoomTrouble.REMOVED,
 }
+"""Slack's words for a room that cannot be used any more."""
 _THERE = frozenset({"already_in_channel", "cant_invite_self"})
 _PAGE = 200
 """Rooms of one answer; Slack recommends no more."""
@@ -40,18 +41,8 @@ class SlackRooms:
     """Rooms of the app's workspace."""
 
     def __init__(self, settings: SlackSettings) -> None:
-        self._client: VendorClient | None = None
+        self._client = slack_client(settings)
         self._me: tuple[str, str] | None = None
-        if settings.slack_bot_token is not None:
-            token = settings.slack_bot_token.get_secret_value()
-            self._client = VendorClient(
-                "Slack",
-                settings.slack_base_url,
-                settings.slack_timeout,
-                headers={"Authorization": f"Bearer {token}"},
-                proxy=settings.proxy,
-                explain=lambda answer: str(answer.get("error") or ""),
-            )
 
     @property
     def is_configured(self) -> bool:
@@ -208,8 +199,8 @@ class SlackRooms:
             if error.word == "not_in_channel":
                 await self._come_back(ref)
                 return await self._again(method, about)
-            if error.word in _LOST:
-                raise RoomLostError(_LOST[error.word]) from None
+            if error.word in LOST:
+                raise RoomLostError(LOST[error.word]) from None
             if error.failure.reason is not DeliveryReason.REJECTED:
                 raise error.failure from None
             raise
@@ -219,7 +210,7 @@ class SlackRooms:
             await self._call("conversations.join", {"channel": ref})
         except _SlackRefusedError as error:
             if error.failure.reason is DeliveryReason.REJECTED or error.word == "missing_scope":
-                lost = _LOST.get(error.word, RoomTrouble.REMOVED)
+                lost = LOST.get(error.word, RoomTrouble.REMOVED)
                 raise RoomLostError(lost) from None
             raise error.failure from None
 
@@ -227,8 +218,8 @@ class SlackRooms:
         try:
             return await self._call(method, about)
         except _SlackRefusedError as error:
-            if error.word in _LOST:
-                raise RoomLostError(_LOST[error.word]) from None
+            if error.word in LOST:
+                raise RoomLostError(LOST[error.word]) from None
             raise
 
     async def _plainly(self, method: str, ref: str, **fields: Any) -> Mapping[str, Any]:

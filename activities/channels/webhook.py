@@ -14,20 +14,16 @@ from typing import Any, ClassVar
 
 from pydantic import SecretStr, field_validator
 
-from activities.channels.base import AnswerLostError, Capabilities, Outgoing, Receipt, Seconds
+from activities.channels.base import Capabilities, Outgoing, Receipt, Seconds
 from activities.channels.references import ReferringSettings, unset
-from activities.channels.refusals import from_status
+from activities.channels.refusals import from_egress, from_status
 from activities.channels.shortening import shorten
 from activities.egress import (
     Egress,
     EgressError,
-    EgressLostError,
-    EgressRefusedError,
-    EgressTimedOutError,
     Fetched,
 )
 from domain.addresses import Allowed
-from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
 from domain.spoken_update import SpokenUpdate
 from domain.status_page.ids import public_id
@@ -116,14 +112,8 @@ class WebhookChannel:
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Fetched:
         try:
             return await self._egress.post(url, body, headers, reads_answer=False)
-        except EgressRefusedError as error:
-            raise DeliveryError(DeliveryReason.REJECTED, str(error), retryable=False) from None
-        except EgressTimedOutError as error:
-            raise AnswerLostError(DeliveryReason.TIMED_OUT, str(error)) from None
-        except EgressLostError as error:
-            raise AnswerLostError(DeliveryReason.UNREACHABLE, str(error)) from None
         except EgressError as error:
-            raise DeliveryError(DeliveryReason.UNREACHABLE, str(error), retryable=True) from None
+            raise from_egress(error) from None
 
 
 def is_reference(to: str) -> bool:

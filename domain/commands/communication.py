@@ -13,7 +13,7 @@ from domain.aggregate import Fact
 from domain.audiences import hearing
 from domain.commands.base import OPEN_OR_RESOLVED, Command
 from domain.commands.texts import Text
-from domain.errors import CommandError, Problem, TransitionError
+from domain.errors import CommandError, TransitionError
 from domain.incident import Incident, Status
 from domain.publishing import publications
 from domain.updates import Audience, UpdateStatus
@@ -44,9 +44,7 @@ class PublishUpdate(Command):
         heard_by = hearing(incident.policy.audiences, self.audience, incident.severity)
         channels = [channel for one in heard_by.values() for channel in one.channels]
         if too_long := text_limits.problems(self.text, self.audience, channels):
-            raise CommandError(
-                self.name, [Problem(where="/text", detail=detail) for detail in too_long]
-            )
+            raise CommandError(self.name, too_long)
 
     def _check_side(self, incident: Incident) -> None:
         if self.audience is not Audience.EXTERNAL:
@@ -58,20 +56,9 @@ class PublishUpdate(Command):
                 ["publish_update {audience: internal}", "reopen"],
                 why="a resolved incident has had its final external update",
             )
-        if incident.policy.external == "never":
+        if why := incident.policy.why_silent(incident.severity, incident.type):
             raise TransitionError(
-                self.name,
-                incident.status,
-                ["publish_update {audience: internal}"],
-                why=f"the process {incident.type!r} never speaks to the outside",
-            )
-        pinned = incident.policy.audiences
-        if pinned and not hearing(pinned, self.audience, incident.severity):
-            raise TransitionError(
-                self.name,
-                incident.status,
-                ["publish_update {audience: internal}"],
-                why=f"no audience of the policy hears external updates at {incident.severity}",
+                self.name, incident.status, ["publish_update {audience: internal}"], why=why
             )
 
     def decide(self, incident: Incident, actor: str, at: datetime) -> list[Fact]:

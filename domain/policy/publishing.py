@@ -48,7 +48,10 @@ def _target(target: Raw, where: str) -> Iterator[Problem]:
 
 
 def _is_address(endpoint: str) -> bool:
-    parts = urlsplit(endpoint)
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:  # such as a bracket that is never closed
+        return False
     is_bare = not (parts.query or parts.fragment or parts.path.strip("/") or "@" in parts.netloc)
     return parts.scheme in ("http", "https") and bool(parts.hostname) and is_bare
 
@@ -92,7 +95,8 @@ def _public_places(raw: Raw) -> Iterator[Problem]:
         if _hears(where, audience) != Audience.INTERNAL.value:
             continue
         at = f"{where}.places" if "places" in audience else f"{where}.hears"
-        for place in audience.get("places", shown) or ():
+        places = audience.get("places", shown)
+        for place in places if isinstance(places, list) else ():
             if place in (Place.STATUS_PAGE, Place.SUBSCRIBERS):
                 what = str(place).replace("_", " ")
                 detail = f"{what}: everybody reads there: it is for an audience that hears external updates"

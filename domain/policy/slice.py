@@ -82,16 +82,24 @@ class PolicySlice(BaseModel):
         """How often a side is owed an update at that severity; None: never."""
         return interval(self.audiences, side, severity, self.level(severity))
 
+    def why_silent(self, severity: str, kind: str) -> str | None:
+        """Why nothing is said outside at that severity; None where it may be.
+
+        Args:
+            kind: the incident's type, for the sentence.
+        """
+        if self.external == External.NEVER:
+            return f"the process {kind!r} never speaks to the outside"
+        if self.audiences and not hearing(self.audiences, Audience.EXTERNAL, severity):
+            return f"no audience of the policy hears external updates at {severity}"
+        return None
+
     def hears(self, severity: str, side: Audience) -> bool:
         """Whether an update of that side may be published at that severity: somebody hears it.
 
         Inside, those who work on it always do.
         """
-        if side is Audience.INTERNAL:
-            return True
-        if self.external == External.NEVER:
-            return False
-        return not self.audiences or bool(hearing(self.audiences, side, severity))
+        return side is Audience.INTERNAL or self.why_silent(severity, "") is None
 
     def role(self, key: str) -> Role:
         """A role; one that went out of the policy while somebody holds it has its name and no duties."""

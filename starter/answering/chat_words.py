@@ -19,7 +19,6 @@ _MENTION = re.compile(r"<@([UW][A-Z0-9]{2,30})(?:\|([^<>|]*))?>")
 _CHANNEL = re.compile(r"<#[CG][A-Z0-9]+(?:\|([^<>|]*))?>")
 _SPECIAL = re.compile(r"<!(?:subteam\^[A-Z0-9]+\|)?([^<>|]*)(?:\|[^<>]*)?>")
 _LINK = re.compile(r"<((?:https?|mailto):[^<>|\s]+)(?:\|([^<>|]*))?>")
-_MEMBER = re.compile(r"<@([UW][A-Z0-9]{2,30})(?:\|[^<>|]*)?>")
 
 USAGE = {
     "ack": "ack [ID]",
@@ -172,7 +171,7 @@ def _fields(verb: str, rest: str) -> tuple[dict[str, Any], str]:
 
 def member_in(word: str) -> str | None:
     """The member that a mention names."""
-    found = _MEMBER.fullmatch(word)
+    found = _MENTION.fullmatch(word)
     return found[1] if found else None
 
 

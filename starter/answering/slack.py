@@ -118,9 +118,14 @@ def replacing(pressed: Pressed, outcome: str) -> dict[str, Any]:
     }
 
 
+def escaped(text: str) -> str:
+    """Text in which nothing is a mention, a link or markup; its lines are kept."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def mrkdwn(text: str) -> str:
-    """Text in which nothing is a mention, a link or markup."""
-    return line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """The same as one line."""
+    return escaped(line(text))
 
 
 def outcome_of(action: str, result: Result, name: str) -> tuple[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from starter.answering.slack import MAX_TEXT_CHARS
+from starter.answering.slack import MAX_TEXT_CHARS, escaped
 from templates.filters import line, plain, short, when
 
 View = Mapping[str, Any]
@@ -15,7 +15,7 @@ def ephemeral(text: str) -> dict[str, Any]:
     """A reply of several lines that only whoever asked can see; nothing in it is a mention or a link."""
     said = plain(text)
     room = MAX_TEXT_CHARS
-    while len(shown := _escaped(said)) > MAX_TEXT_CHARS:
+    while len(shown := escaped(said)) > MAX_TEXT_CHARS:
         room -= max(1, (len(shown) - MAX_TEXT_CHARS) // 5)
         said = said[:room].rstrip() + "…"
     return {
@@ -27,10 +27,6 @@ def ephemeral(text: str) -> dict[str, Any]:
         "unfurl_links": False,
         "unfurl_media": False,
     }
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def card_of(view: View) -> str:

@@ -21,6 +21,7 @@ from domain.policy.model import Policy
 from domain.status_page.maintenance import Windows
 from records.database import RecordsUnavailableError
 from records.status_page import StatusPageReader
+from starter.api.feed import TooManyListenersError
 from starter.records_access import RecordsAccess
 from starter.standing import Standing
 from templates.renderer import Renderer
@@ -119,15 +120,15 @@ class LiveStatus:
         """A window was made or ended here: the desks are asked before the page is shown again."""
         self._asked = self._looked = float("-inf")
 
-    def listen(self) -> AsyncIterator[str] | None:
-        """The tag of the first page whenever that changes; None where too many listen already."""
+    def listen(self) -> AsyncIterator[str]:
+        """The tag of the first page whenever that changes.
+
+        Raises:
+            TooManyListenersError: at once, before anything is sent.
+        """
         if len(self._listeners) >= MAX_LISTENERS:
-            return None
-        queue: asyncio.Queue[str | None] = asyncio.Queue(1)
-        self._listeners.add(queue)
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
-        return self._changes(queue)
+            raise TooManyListenersError(f"{MAX_LISTENERS} read along already")
+        return self._changes()
 
     def close(self) -> None:
         """Let everybody who listens go, so that an open stream does not hold up the end of the process."""
@@ -208,7 +209,12 @@ class LiveStatus:
         finally:
             self._watching = None
 
-    async def _changes(self, queue: asyncio.Queue[str | None]) -> AsyncIterator[str]:
+    async def _changes(self) -> AsyncIterator[str]:
+        # A place is taken with the first word asked for: who never reads holds none.
+        queue: asyncio.Queue[str | None] = asyncio.Queue(1)
+        self._listeners.add(queue)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
         try:
             while (tag := await queue.get()) is not None:
                 yield tag

@@ -87,7 +87,7 @@ def preview(services: Services, view: View, update: PublishUpdate, actor: str) -
         "next_update_at": context["next_update_at"],
         "refused": [
             *refusals(pinned, view, side),
-            *problems(update.text, side, channels),
+            *(one.detail for one in problems(update.text, side, channels)),
         ],
         "hearers": [one.model_dump(mode="json") for one in heard_by],
         "awaits_approval": [one.name for one in heard_by if one.needs_approval],

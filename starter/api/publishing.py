@@ -6,7 +6,6 @@ The worker writes it after every update and keeps it as it should be; this is fo
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,11 @@ from activities.publishing import (
     write_everywhere,
 )
 from domain.errors import Problem
-from domain.policy.communications import StatusPage
 from records.status_page import StatusPageReader
 from starter.api.bodies import Body, no_query
 from starter.api.problems import ProblemError
 from starter.api.services import Services, services_of
-from starter.settings import Delivery, Settings, with_files
+from starter.settings import Delivery, with_files
 from templates.status_addresses import Addresses
 from templates.status_site import build_site
 
@@ -48,7 +46,7 @@ FOLDER = "status-page"
 async def publish(request: Request, body: Body) -> dict[str, Any]:
     services = services_of(request)
     site = await _make(services)
-    places = _places(services.policy().status_page, services.settings)
+    places = _places(services)
     outcomes = await write_everywhere(site, places)
     failed = {name: one for name, one in outcomes.items() if isinstance(one, PublishError)}
     written = {name: one for name, one in outcomes.items() if isinstance(one, Written)}
@@ -78,11 +76,12 @@ async def _make(services: Services) -> Site:
     return await asyncio.to_thread(build_site, page, services.renderer, addresses)
 
 
-def _places(page: StatusPage, settings: Settings) -> list[Place]:
+def _places(services: Services) -> list[Place]:
     """Where the policy says, else a folder of our own. In delivery `outbox` nothing leaves this machine."""
+    settings = services.settings
     is_live = settings.delivery is Delivery.LIVE
-    stores = StoreSettings.from_environment(with_files(os.environ)) if is_live else None
-    found = Targets(settings.data_dir, stores).of(page.publish_to)
+    stores = StoreSettings.from_environment(with_files(services.environ)) if is_live else None
+    found = Targets(settings.data_dir, stores).of(services.policy().status_page.publish_to)
     return found or [Place(FolderTarget(settings.data_dir / FOLDER))]
 
 

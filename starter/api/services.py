@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -93,6 +93,8 @@ class Services:
     mail_events: MailEventDesk
     subscriptions: SubscriptionDesk
     subscriber_links: SubscriberLinks
+    environ: Mapping[str, str] = field(repr=False)
+    """Variables of channels and storages, secrets among them."""
 
     @property
     def policies(self) -> PolicyStore:
@@ -107,7 +109,7 @@ def build_services(settings: Settings, gateway: Gateway, environ: Mapping[str, s
     """Put them together.
 
     Args:
-        environ: where the keys of integrations are found.
+        environ: where the keys of integrations, channels and storages are found.
     """
     given = settings.api_token
     standing = Standing(gateway.link)
@@ -141,6 +143,7 @@ def build_services(settings: Settings, gateway: Gateway, environ: Mapping[str, s
     egress = Egress(Allowed(settings.egress_allow), proxy=settings.egress_proxy)
     return Services(
         settings=settings,
+        environ=environ,
         gateway=gateway,
         reception=Reception(
             gateway.policies,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
-from fastapi.sse import EventSourceResponse
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,13 +28,19 @@ PAGE_HEADERS = {
 FOR_OTHER_SITES = ("api/v2/", "widget.js", "history.")
 
 
-@router.get("/events")
-async def events(request: Request) -> Response:
-    """Tells a reader's browser when to fetch the page again."""
-    changes = services_of(request).status.listen()
-    if changes is None:
-        return Response(status_code=204)  # to a browser: do not come back; it looks by itself then
-    return EventSourceResponse(_lines(changes))
+async def changes(request: Request) -> AsyncIterator[str]:
+    """Taken before the answer begins, so that one listener too many is told so."""
+    return services_of(request).status.listen()
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def events(
+    changed: Annotated[AsyncIterator[str], Depends(changes)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Tells a reader's browser when to fetch the page again. One that is refused looks by itself."""
+    yield ServerSentEvent(comment="listening", retry=3000)
+    async for tag in changed:
+        yield ServerSentEvent(data=tag, event="changed")
 
 
 @router.api_route("", methods=["GET", "HEAD"])
@@ -45,12 +52,6 @@ async def index(request: Request) -> Response:
 async def site(request: Request, path: str) -> Response:
     """Any other file of the site; pages with or without `.html`. Keep this the last route under `/status`."""
     return await _answer(request, path)
-
-
-async def _lines(changes: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    yield b": listening\nretry: 3000\n\n"
-    async for tag in changes:
-        yield f"event: changed\ndata: {tag}\n\n".encode()
 
 
 async def _answer(request: Request, path: str) -> Response:

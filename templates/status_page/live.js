@@ -30,7 +30,7 @@
       const answer = await fetch(location.pathname, { cache: "no-cache", credentials: "omit" });
       if (answer.ok) {
         const html = await answer.text();
-        if (last !== null || html !== last) show(html);
+        if (html !== last) show(html);
         last = html;
       }
     } catch { /* Away: what is shown stays, and the next look comes by itself. */ }

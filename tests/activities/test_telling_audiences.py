@@ -180,6 +180,26 @@ async def test_subscribers_are_told_as_one(tmp_path: Path, mail: RecordingChanne
     assert len(some.told) == 1
 
 
+async def test_a_fault_of_the_subscribers_is_theirs_alone(
+    tmp_path: Path, mail: RecordingChannel
+) -> None:
+    """Whatever breaks there, the others' messages are reported as sent, and only they are tried again."""
+
+    class Broken(Subscribers):
+        async def tell(self, update: SpokenUpdate, key: str, seconds: float) -> Delivery | None:
+            raise RuntimeError("ledger broken")
+
+    done = await announce(
+        tmp_path, "audience:list", "audience:subscribers", channels=[mail],
+        audiences={"list": COMPANY | {"hears": "external"}}, subscribers=Broken(), **OUTSIDE,
+    )  # fmt: skip
+    assert [message.to for message in mail.sent] == ["all@example.com"]
+    (again,) = done.unsettled()
+    assert (again.recipient, again.detail) == (
+        "subscribers", "RuntimeError while telling the subscribers",
+    )  # fmt: skip
+
+
 async def test_the_page_and_its_readers_hear_only_what_it_may_show(
     tmp_path: Path, mail: RecordingChannel
 ) -> None:

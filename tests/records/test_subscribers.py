@@ -83,8 +83,9 @@ def test_there_is_an_end_to_it(book: SubscriberBook, monkeypatch: pytest.MonkeyP
     """A flood of addresses that nobody confirms is stopped, and takes no room from others for long."""
     monkeypatch.setattr(module, "MOST_PENDING", 1)
     book.ask("a", EMAIL, "a@example.com", None, NOW)
-    with pytest.raises(TooManySubscribersError):
-        book.ask("b", EMAIL, "b@example.com", None, NOW)
+    for address in ("b@example.com", "a@example.com"):  # nobody learns from it who is known
+        with pytest.raises(TooManySubscribersError):
+            book.ask("b", EMAIL, address, None, NOW)
     book.ask("b", EMAIL, "b@example.com", None, NOW + timedelta(hours=48))
 
 
@@ -167,6 +168,28 @@ def test_news_of_the_vendor_is_kept(book: SubscriberBook) -> None:
     tally = book.tally(KEY, LATER)
     assert tally.counts == {Told.FAILED: 1, Told.DELIVERED: 1}
     assert tally.reasons == {"bounced": 1}
+
+
+def test_a_vendor_that_is_faster_than_we_note_has_the_last_word(book: SubscriberBook) -> None:
+    """A bounce that comes before the attempt is noted is not written over by it."""
+    subscribed(book, "a", "b")
+    book.begin(KEY, "c1", NOW)
+    book.claim(KEY, 10, 1, NOW)
+    book.hear(KEY, "id-a", Outcome(Told.FAILED, "bounced"), NOW)
+    book.settle(KEY, {"id-a": Outcome(Told.SENT), "id-b": Outcome(Told.SENT)}, LATER)
+    assert book.tally(KEY, LATER).counts == {Told.FAILED: 1, Told.SENT: 1}
+
+
+def test_who_bounced_while_confirming_is_not_written_to(
+    book: SubscriberBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that is opened in the moment of the bounce revives nobody."""
+    waiting = book.ask("id-a", EMAIL, "a@example.com", None, NOW)
+    book.suppress(EMAIL, "a@example.com", "bounced")
+    seen = iter([waiting])
+    look = book.find
+    monkeypatch.setattr(book, "find", lambda id_: next(seen, None) or look(id_))
+    assert book.confirm("id-a", LATER) is None
 
 
 def test_the_ledger_forgets(book: SubscriberBook) -> None:

@@ -68,7 +68,7 @@ def temporal(policies: PolicyStore) -> FakeTemporal:
 @pytest.fixture
 def records(tmp_path: Path, empty_records: Path) -> Iterator[RecordsAccess]:
     shutil.copy(empty_records, tmp_path / "records.db")
-    engine = open_database(f"sqlite:///{tmp_path / 'records.db'}", limit_seconds=0.3)
+    engine = open_database(f"sqlite:///{tmp_path / 'records.db'}", limit_seconds=10.0)
     access = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
     yield access
     access.close()

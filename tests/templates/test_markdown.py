@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from templates.filters import csv_cell, fitting, plain
+from templates.filters import fitting, plain
 from templates.markdown import public_html, public_text
 
 RICH = "Cards **fail** for *some*.\nWe `retry`.\n\n- one\n- two\n  - deep\n\n2. second\n3. third"
@@ -101,22 +101,6 @@ def test_a_text_that_was_made_to_be_slow(unit: str) -> None:
     started = time.monotonic()
     public_html(unit * (16_384 // len(unit)))
     assert time.monotonic() - started < 5
-
-
-@pytest.mark.parametrize("text", ["=1+1", " =1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"])
-def test_a_cell_is_no_formula(text: str) -> None:
-    """A spreadsheet shows it; it computes nothing."""
-    assert csv_cell(text).startswith("'")
-
-
-def test_a_cell_of_words_stays() -> None:
-    """Only what a spreadsheet would compute is marked."""
-    assert [csv_cell(text) for text in ("checkout-1", "12 %", "a=b", "")] == [
-        "checkout-1",
-        "12 %",
-        "a=b",
-        "",
-    ]
 
 
 def test_a_short_form_is_never_cut() -> None:

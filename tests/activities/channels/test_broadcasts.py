@@ -162,6 +162,8 @@ async def test_nobody_is_called_by_it(bench: Bench) -> None:
 async def test_a_long_text_is_cut_to_fit(bench: Bench) -> None:
     """One message, within what the vendor takes."""
     await bench.send("The database is slow. " * 500)
+    assert len(bench.fake.accepted) == 1
+    assert "The database is slow" in bench.said()
     assert bench.fake.refused == []
 
 

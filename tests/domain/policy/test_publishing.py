@@ -113,6 +113,18 @@ def test_nothing_internal_stands_in_public_places(audience: dict[str, Any], wher
     assert "everybody reads there" in said
 
 
+@pytest.mark.parametrize("places", [5, "room", {"room": True}, None])
+def test_places_of_another_shape_are_no_crash(places: Any) -> None:
+    """One run shows every mistake, whatever a single one looks like."""
+    find_problems({"audiences": {"all": {"hears": "internal", "places": places}}})
+
+
+def test_an_endpoint_that_is_no_address_is_a_mistake() -> None:
+    """A bracket that is never closed is told where it stands."""
+    (where,) = _found(_page({"store": "s3://status", "endpoint": "https://["}))
+    assert where == "status_page.publish_to.0.endpoint"
+
+
 def test_the_usual_places_are_no_mistake() -> None:
     """Colleagues in the room, everybody on the page."""
     audiences = {

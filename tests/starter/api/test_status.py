@@ -289,9 +289,9 @@ def test_a_place_that_cannot_be_written_is_named(api, declared, tmp_path, monkey
 
 
 def test_too_many_readers_look_by_themselves(api, stranger, monkeypatch):
-    """A browser that is answered 204 does not come back to listen."""
+    """A browser that is refused does not come back to listen."""
     monkeypatch.setattr(live_status, "MAX_LISTENERS", 0)
-    assert stranger.get("/status/events").status_code == 204
+    assert stranger.get("/status/events").status_code == 503
 
 
 def test_publishing_writes_the_same_site(api, stranger, declared, tmp_path):
