@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker import Worker, WorkflowRunner
 
 from activities.announcing import Announcer
 from activities.answer_links import AnswerLinks
@@ -94,6 +94,7 @@ from workflows.roster import Roster
 from workflows.service_desk import ServiceDesk
 from workflows.storm import StormWatcher
 from workflows.subscription import SubscriptionWorkflow
+from workflows.task_marks import MarkingRunner
 
 WORKFLOWS: tuple[type, ...] = (
     ServiceDesk,
@@ -259,10 +260,9 @@ def build_activities(
 def workflow_runner() -> WorkflowRunner:
     """No sandbox: what workflow code may do is checked by `tests/test_architecture.py`.
 
-    The SDK's would import our modules anew for every incident and look at each payload through its import
-    hook; both together cost more than the rest of a first page. See docs/adr/0010.
+    The SDK's costs more than the rest of a first page, see docs/adr/0010; and the marks: docs/adr/0030.
     """
-    return UnsandboxedWorkflowRunner()
+    return MarkingRunner()
 
 
 def build_workers(

@@ -9,6 +9,17 @@ import pytest
 
 E2E = Path(__file__).parent / "e2e"
 
+# What a helper asserts says what it saw, as a test does.
+pytest.register_assert_rewrite(
+    "tests.signed_in",
+    "tests.system",
+    "tests.world",
+    *(f"tests.scenarios.{name}" for name in ("paging.vendors", "storms")),
+    *(f"tests.replay.{name}" for name in ("paging_stories", "record")),
+    *(f"tests.starter.{name}" for name in ("fakes", "answering.chat", "cli.fake_api")),
+    *(f"tests.{name}" for name in ("domain.story", "fakes.smtp", "security.hostile_words")),
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -66,6 +66,10 @@ EXTRA: dict[str, set[str]] = {
     "workflows/converter.py": {
         "temporalio.api.common", "temporalio.contrib.pydantic", "temporalio.converter",
     },
+    # The runner of the workflows, no workflow itself: it looks at what goes in and out of each.
+    "workflows/task_marks.py": {
+        "temporalio.bridge.proto", "temporalio.worker",
+    },
     # Signatures under commands: verifying is pure, and nothing else of it may be used here.
     "workflows/claims.py": {
         "cryptography.exceptions.InvalidSignature",

@@ -69,6 +69,8 @@ class World:
         self._limits = limits
         self.patience = 30.0
         """Seconds for which `eventually` looks."""
+        self._held_since: float | None = None
+        """Since when the skipping server's clock has been held, as far as can be seen."""
         self.workers: AsyncExitStack | None = None
         self.start_workers: Callable[[Client], Awaitable[AsyncExitStack]]
         self.records = RecordsReader(open_database(f"sqlite:///{data / 'records.db'}"))
@@ -195,12 +197,25 @@ class World:
         await asyncio.sleep(length.total_seconds())
         self.workers = await self.start_workers(self.client)
 
-    async def _leap(self, delta: timedelta, patience: float = 2.0) -> None:
-        """A child that outlived its parent's run leaks a lock of the server's; an unlock heals it."""
-        job = asyncio.create_task(self.env.sleep(delta))
-        while not (await asyncio.wait({job}, timeout=patience))[0]:
-            await self.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+    async def _leap(self, delta: timedelta, patience: float = 12.0) -> None:
+        """A task that nobody takes, or a child that outlived its parent's run, holds the server's clock.
+
+        An unlock heals that. One unlock too many, and the clock runs on by itself, past everything that a
+        story waits for: so it is given only when nothing has been at work for longer than two lost tasks
+        take, of five seconds each, and no time has been skipped meanwhile.
+        """
+        clock = asyncio.get_running_loop().time
+        began, job = clock(), asyncio.create_task(self.env.sleep(delta))
+        self._held_since = self._held_since or began
+        while not (await asyncio.wait({job}, timeout=0.2))[0]:
+            if self.activities.running:
+                self._held_since = clock()
+            elif clock() - self._held_since > patience:
+                await self.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+                self._held_since = clock()
         await job
+        if clock() - began < delta.total_seconds() / 2:
+            self._held_since = None
 
     async def _rest(self, quiet_seconds: float = 0.02) -> None:
         """Wait until no activity has run for a moment."""
