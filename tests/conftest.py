@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 E2E = Path(__file__).parent / "e2e"
 
@@ -19,6 +20,12 @@ pytest.register_assert_rewrite(
     *(f"tests.starter.{name}" for name in ("fakes", "answering.chat", "cli.fake_api")),
     *(f"tests.{name}" for name in ("domain.story", "fakes.smtp", "security.hostile_words")),
 )
+
+# How long one example takes says nothing on a machine that may stand still for seconds.
+settings.register_profile(
+    "tests", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

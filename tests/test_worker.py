@@ -21,16 +21,18 @@ async def test_a_worker_has_room_for_name_servers_that_hang(
     hanging: list[asyncio.Task[bool]] = []
 
     async def without_temporal(stop: asyncio.Event) -> None:
-        hanging.extend(asyncio.create_task(asyncio.to_thread(over.wait, 9)) for _ in range(100))
+        hanging.extend(asyncio.create_task(asyncio.to_thread(over.wait, 90)) for _ in range(100))
         async with asyncio.timeout(30):
             found.append(await asyncio.to_thread(lambda: "answered"))
 
     monkeypatch.setattr(worker, "connect_and_prepare", without_temporal)
-    await worker.run(load_settings({}), {})
-    async with asyncio.timeout(30):
-        await asyncio.get_running_loop().shutdown_default_executor()
-    assert found == ["answered"]
-    assert not any(task.done() for task in hanging), "they hang all the while"
-    over.set()
+    try:
+        await worker.run(load_settings({}), {})
+        async with asyncio.timeout(30):
+            await asyncio.get_running_loop().shutdown_default_executor()
+        assert found == ["answered"]
+        assert not any(task.done() for task in hanging), "they hang all the while"
+    finally:
+        over.set()
     await asyncio.gather(*hanging)
     assert worker.PAGE_SLOTS + worker.SLOTS < THREADS

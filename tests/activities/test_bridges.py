@@ -96,7 +96,7 @@ async def test_a_creator_that_hangs_is_left_after_five_seconds(
     creator.mood = "hang"
     started = time.monotonic()
     done = await opened(creator)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert done.bridge == USUAL
 
 

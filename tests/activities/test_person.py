@@ -55,6 +55,7 @@ class Sending:
     """The activity with a channel of our own, and what is in the outbox."""
 
     def __init__(self, folder: Path, records: FixedRecords | None = None, **how: Any) -> None:
+        records = records or FixedRecords()
         self.channel = RecordingChannel()
         self.channel.capabilities = Capabilities(pages=True, max_chars=how.get("max_chars"))
         self.outbox = Outbox(folder / "outbox")
@@ -63,7 +64,7 @@ class Sending:
         templates = [how["templates"]] if "templates" in how else []
         self.activity = BundleSending(
             PageSending(policy, postman, a_clock),
-            RecordsLookUp(records or FixedRecords(), 0.2),
+            RecordsLookUp(records, 0.2) if records.hang_seconds else RecordsLookUp(records, 30.0),
             Renderer(templates),
             postman,
             a_clock,
@@ -110,8 +111,10 @@ async def test_the_order_is_that_of_now(tmp_path: Path) -> None:
 
 async def test_records_that_are_away_hold_nothing_up(tmp_path: Path) -> None:
     """No ranks then: the message leaves with what the incidents said when they handed over."""
-    sending = Sending(tmp_path, FixedRecords(hang_seconds=0.5))
+    records = FixedRecords(hang_seconds=20)
+    sending = Sending(tmp_path, records)
     done = await sending.activity.send_bundle(a_bundle(a_page(1), a_page(2)))
+    records.over.set()
     assert {d.state for d in done.deliveries} == {DeliveryState.SENT}
     assert len(sending.channel.sent) == 1
     assert "open." not in sending.channel.sent[0].text

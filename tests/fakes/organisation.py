@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -72,13 +72,14 @@ class FixedPolicy:
 
 
 class FixedRecords:
-    """Records with what they hold; they may hang or be away."""
+    """Records with what they hold; they may be away, or hang until it is over."""
 
     def __init__(
         self, *incidents: OpenIncident, hang_seconds: float = 0, error: Exception | None = None
     ) -> None:
         self.incidents, self.hang_seconds, self.error = list(incidents), hang_seconds, error
         self.paged_at: dict[str, datetime] = {}
+        self.over = threading.Event()
 
     def open_incidents(self) -> list[OpenIncident]:
         self._answer()
@@ -101,7 +102,7 @@ class FixedRecords:
         return len(self.incidents)
 
     def _answer(self) -> None:
-        time.sleep(self.hang_seconds)
+        self.over.wait(self.hang_seconds)
         if self.error is not None:
             raise self.error
 

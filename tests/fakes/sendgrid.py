@@ -79,8 +79,13 @@ class SendGridFake:
     """It refuses for bad addresses without saying for whom."""
     seconds: float = 0.0
     """How long it takes over each call."""
+    hang_seconds: float = 10.0
     fails_after: int | None = None
     """After so many calls it answers 503."""
+    holds_after: int | None = None
+    """Once so many mails were taken it answers nobody."""
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    """Whoever is held is answered."""
 
     def manner_of(self, address: str) -> Manner:
         if self.fails_after is not None and self.calls > self.fails_after:
@@ -100,6 +105,10 @@ class SendGridFake:
             and to in ("", call.to)
             and (call.is_accepted or not accepted)
         ]
+
+    def taken(self) -> int:
+        """How many mails were taken."""
+        return sum(call.is_accepted for call in list(self.log))
 
     def sent_to(self, address: str) -> list[Call]:
         """Mails for one address that were taken."""
@@ -126,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         is_taken = is_taken and not bad
         self._note(body, is_taken)
         time.sleep(manner.delay_seconds or fake.seconds)
+        if fake.holds_after is not None and fake.taken() >= fake.holds_after:
+            fake.goes_on.wait(60)
         if manner.mood in ("hang", "drop", "drip"):
             self._break_off(manner.mood)
             return
@@ -166,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _break_off(self, how: str) -> None:
         self.close_connection = True
         if how == "hang":
-            self.server.fake.over.wait(10)
+            self.server.fake.over.wait(self.server.fake.hang_seconds)
         elif how == "drip":
             with suppress(OSError):  # the caller has given up
                 drip(self.wfile.write, self.server.fake.over)
@@ -174,12 +185,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, status: int, headers: dict[str, str], body: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body.encode())))
-        self.end_headers()
-        self.wfile.write(body.encode())
+        with suppress(OSError):  # the caller has given up, or was killed
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
 
     def log_message(self, *args: Any) -> None:
         """Say nothing."""
@@ -203,16 +215,10 @@ def sendgrid_fake() -> Iterator[SendGridFake]:
         yield fake
     finally:
         fake.over.set()
+        fake.goes_on.set()
         server.shutdown()
         server.server_close()
         thread.join(5)
-
-
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _address(raw: bytes) -> str:

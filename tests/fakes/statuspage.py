@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ class Page:
     per_second: bool = False
     """Whether it insists on one request in a second."""
     asked_at: list[float] = field(default_factory=list)
+    now: Callable[[], float] = time.monotonic
     reads: str = "answer"
     """`answer`; `away` refuses to list anything."""
 
@@ -103,7 +104,7 @@ class Page:
         self.components |= made.pop("_components")
 
     def _too_soon(self) -> Refusal | None:
-        now = time.monotonic()
+        now = self.now()
         is_soon = bool(self.asked_at) and now - self.asked_at[-1] < 0.95
         self.asked_at.append(now)
         if self.per_second and is_soon:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.sendgrid import KEY, SendGridFake, sendgrid_fake
+from tests.scenarios.conftest import patience
 from tests.system import System, a_policy, a_system, eventually
+
+__all__ = ["patience"]
 
 Ladders = dict[str, list[tuple[str, str]]]
 
@@ -43,8 +46,7 @@ def shared(
     # Stories that follow each other closely are no storm.
     limits = {"storm": "none"}
     policy = a_policy(folder / "policy.yaml", ladders, people=people, limits=limits)
-    # A vendor that hangs is cut off soon, so that the stories stay short.
-    with a_system(folder, policy, **live(vendor), SENDGRID_TIMEOUT="5") as running:
+    with a_system(folder, policy, **live(vendor)) as running:
         yield running
 
 

@@ -158,7 +158,7 @@ def test_api_killed_at_any_moment_loses_and_doubles_nothing(
         old = system.kill("api")
         system.restarted("api", old)
         for sender in senders:
-            sender.join(30)
+            sender.join(90)
     assert_one(system, vendor, services)
 
 

@@ -25,15 +25,16 @@ def test_worker_killed_while_incidents_are_raised_doubles_and_loses_nothing(
             assert system.alert(service, key).status_code == 202
         system.restarted("worker", old)
     for number in range(len(DELAYS)):
-        service, incident = f"raising-{number}", f"raising-{number}-1"
+        service = f"raising-{number}"
+        listed = eventually(lambda s=service: system.incidents(s), 90, f"{service} in the records")
+        incident = str(listed[0]["id"])
         eventually(
-            lambda one=incident: vendor.calls_for(one, accepted=True), 30, f"page {incident}"
+            lambda one=incident: vendor.calls_for(one, accepted=True), 60, f"page {incident}"
         )
         eventually(
-            lambda one=incident: system.view(one)["alert_count"] == 3, 30, f"all of {incident}"
+            lambda one=incident: system.view(one)["alert_count"] == 3, 60, f"all of {incident}"
         )
-        listed = eventually(lambda s=service: system.incidents(s), 30, f"{incident} in the records")
-        assert [one["id"] for one in listed] == [incident]
+        assert [one["id"] for one in system.incidents(service)] == [incident]
         calls = vendor.calls_for(incident, accepted=True)
         assert len({call.key for call in calls}) == 1
         assert len(calls) <= 2

@@ -13,7 +13,7 @@ from tests.faults.test_journal import segments, without_temporal
 from tests.system import System, a_policy, a_system, an_alert_group, eventually, never
 
 AM_KEY, PD_KEY = "key-of-alertmanager", "0123456789abcdef0123456789abcdef"
-TEAMS, LIMIT = 8, 3
+TEAMS, LIMIT = 24, 3
 
 
 @pytest.fixture
@@ -76,26 +76,28 @@ def test_what_was_kept_without_temporal_is_mapped_grouped_folded_and_answered(
         of_team(system, 0, "over", "resolved")
     sent = 2 * TEAMS + 2
     eventually(
-        lambda: sum(one["alert_count"] for one in views(system).values()) == sent, 40, f"{sent}"
+        lambda: sum(one["alert_count"] for one in views(system).values()) == sent, 90, f"{sent}"
     )
     eventually(lambda: not segments(system), 30, "an empty journal")
     eventually(
-        lambda: sum(one["firing_count"] for one in views(system).values()) == TEAMS, 30, "clearings"
+        lambda: sum(one["firing_count"] for one in views(system).values()) == TEAMS, 60, "clearings"
     )
     found = views(system)
     own = [name for name in found if name.startswith("s-")]
     assert LIMIT <= len(own) < TEAMS  # on a busy machine the storm begins a little later
-    assert set(found) == {*own, "unknown-1", "grouped-1", "grouped-2"}
+    eu, us = sorted(name for name in found if name.startswith("grouped-"))
+    (storm,) = set(found) - {*own, eu, us}
+    assert storm.startswith("unknown-")
     assert all(found[name]["alert_count"] == 2 for name in own)
-    assert found["unknown-1"]["alert_count"] == 2 * (TEAMS - len(own))
+    assert found[storm]["alert_count"] == 2 * (TEAMS - len(own))
     # In this mode a sender's word about a person is on the timeline, and pages go on.
-    assert [found[f"grouped-{n}"]["firing_count"] for n in (1, 2)] == [0, 1]
-    assert [found[f"grouped-{n}"]["status"] for n in (1, 2)] == ["raised", "raised"]
-    (said,) = system.facts("grouped-2", "alert_acknowledged")
+    assert [found[name]["firing_count"] for name in (eu, us)] == [0, 1]
+    assert [found[name]["status"] for name in (eu, us)] == ["raised", "raised"]
+    (said,) = system.facts(us, "alert_acknowledged")
     assert "ann" in said["text"]
-    (apart,) = system.facts("grouped-2", "raised_apart")
+    (apart,) = system.facts(us, "raised_apart")
     assert "cluster=us here, cluster=eu there" in apart["text"]
     for name in found:
         eventually(lambda n=name: system.outbox(n, "page"), 30, f"the page of {name}")
     never(lambda: [n for n in found if len(system.outbox(n, "page")) > 1], 0.5)
-    assert system.acknowledge("unknown-1", "ann")["incident_manager"] == "ann"
+    assert system.acknowledge(storm, "ann")["incident_manager"] == "ann"

@@ -67,7 +67,6 @@ def running(
         **live(vendor),
         "STATUSPAGE_API_KEY": KEY,
         "STATUSPAGE_BASE_URL": atlassian.url,
-        "STATUSPAGE_TIMEOUT": "2",
         "STATUSPAGE_PACE": "0",
     }
     with a_system(folder, policy, **settings) as system:
@@ -110,7 +109,8 @@ def test_a_vendor_that_is_away_has_the_update_once_it_is_back(
     atlassian.status = 503
     say(system, incident, "Orders are late")
     eventually(lambda: system.facts(incident, "message_failed"), 30, "the failure")
-    assert "Orders are late" in (site / "index.html").read_text()
+    page_of_ours = site / "index.html"
+    eventually(lambda: "Orders are late" in page_of_ours.read_text(), 30, "it on our own page")
     assert page.bodies() == []
     atlassian.status = 0
     eventually(lambda: sent_by(system, incident, "statuspage"), 60, "the update at Statuspage")
@@ -138,11 +138,11 @@ def test_a_vendor_that_answers_nothing_leaves_it_to_a_person(
     assert [message["person"] for message in told] == ["ann"]
     atlassian.mood = page.reads = "answer"
     never(lambda: atlassian.calls > 1, 8)
-    (shown,) = system.view(incident)["held"]
+    (shown,) = eventually(lambda: system.view(incident)["held"], 30, "it in the view")
     system.command(incident, "release_message", "ann", message=shown["id"], verdict="send_again")
     eventually(page.bodies, 30, "the update at Statuspage")
     never(lambda: len(page.bodies()) > 1, 6)
-    assert system.view(incident)["held"] == []
+    eventually(lambda: system.view(incident)["held"] == [], 30, "that nothing is held any more")
 
 
 def test_a_worker_killed_after_the_vendor_took_it_says_nothing_twice(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.faults.test_journal import segments, without_temporal
+from tests.patience import a_port
 from tests.system import System, a_policy, a_system, an_alert_group, environment, eventually, never
 
 SERVICES = ["cart", "pay", "ship"]
@@ -35,7 +35,7 @@ class SecondApi:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        port = _free_port()
+        port = a_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = {
             "TOCSIN_DATA_DIR": str(self._system.data),
@@ -50,7 +50,7 @@ class SecondApi:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        eventually(lambda: _lives(self.url), 30, "the second API")
+        eventually(lambda: _lives(self.url), 60, "the second API")
 
     def kill(self) -> None:
         if self.process is not None:
@@ -94,12 +94,6 @@ class Sender:
             time.sleep(0.05)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _lives(url: str) -> bool:
     try:
         return httpx2.get(f"{url}/livez", trust_env=False, timeout=2).status_code == 200
@@ -137,10 +131,10 @@ def test_with_one_api_down_the_second_address_takes_everything(system: System) -
             old = system.kill("api")
             send(f"killed-{turn}")
             system.restarted("api", old)
-        eventually(lambda: _lives(system.api_url), 30, "the first API")
+        eventually(lambda: _lives(system.api_url), 60, "the first API")
         for service in SERVICES:
             eventually(
-                lambda s=service: system.incidents(s) and keys_of(system, s) == sent[s], 30, service
+                lambda s=service: system.incidents(s) and keys_of(system, s) == sent[s], 60, service
             )
             paged_once(system, service)
         assert set(sender.taken_by) == {system.api_url, second.url}
@@ -157,7 +151,7 @@ def test_what_one_api_kept_in_its_journal_the_other_delivers(system: System) -> 
             second.kill()
         wanted = {f"late-{number}" for number in range(10)}
         eventually(
-            lambda: system.incidents("late") and keys_of(system, "late") == wanted, 30, "ten alerts"
+            lambda: system.incidents("late") and keys_of(system, "late") == wanted, 60, "ten alerts"
         )
         paged_once(system, "late")
         eventually(lambda: not segments(system), 30, "an empty journal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import pairwise
 
 from tests.fakes.sendgrid import Call, Manner, SendGridFake
@@ -53,10 +54,13 @@ def test_next_contact_is_tried_at_once_and_then_nothing_more_is_sent(
             f"the second contact where the first one {name}",
         )
         eventually(lambda i=incident: system.facts(i, "page_sent"), 30, "the page on the timeline")
-        (failed,) = system.facts(incident, "page_failed")
-        assert failed["data"]["person"] == name
+        # The first contact's second try may be due before the second contact's page has left.
+        failed = system.facts(incident, "page_failed")
+        assert 1 <= len(failed) <= 2
+        assert {fact["data"]["person"] for fact in failed} == {name}
     before = len(vendor.log)
-    never(lambda: vendor.log[before:], 2.5)
+    of_these = set(incidents.values())
+    never(lambda: [call for call in vendor.log[before:] if call.incident in of_these], 2.5)
     for name, incident in incidents.items():
         assert len(vendor.calls_for(incident, accepted=True)) == 1, name
         assert {call.to for call in vendor.calls_for(incident)} == {
@@ -86,6 +90,7 @@ def test_a_page_that_cannot_leave_is_retried_until_somebody_acknowledges(
 
     for incident in (dark, patient, lost):
         system.acknowledge(incident, "carol")
+    time.sleep(1.5)  # what was leaving that moment has arrived
     before = {one: len(vendor.calls_for(one)) for one in (dark, patient, lost)}
 
     def paged_again() -> list[Call]:

@@ -95,13 +95,13 @@ class PostgreSQL:
         # Another zone than UTC: what the server's zone is must not be seen in what is read.
         settings = f"-F -c listen_addresses='' -c timezone=Asia/Kolkata -k {self._folder}"
         log = str(self._folder / "server.log")
-        self._run("pg_ctl", "-w", "-t", "30", "-l", log, "-o", settings, "start")
+        self._run("pg_ctl", "-w", "-t", "90", "-l", log, "-o", settings, "start")
 
     def stop(self) -> None:
         """End it, with every process it has."""
         self._engine.dispose()
         if self._guard is not None:
-            self._guard.communicate(timeout=60)
+            self._guard.communicate(timeout=120)
 
     def _watch(self) -> subprocess.Popen[bytes]:
         """Stop the cluster as soon as our end of a pipe is closed: also when the tests are killed."""
@@ -139,7 +139,7 @@ class PostgreSQL:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,
-                timeout=60,
+                timeout=120,
                 check=False,
             )
             output.seek(0)
@@ -238,7 +238,8 @@ def opened() -> Iterator[Callable[..., Engine]]:
 
 @pytest.fixture
 def engine(url: str, opened: Callable[..., Engine]) -> Engine:
-    return opened(url)
+    """With a long limit: what a test does at once waits for each other on a machine that stands still."""
+    return opened(url, limit_seconds=30)
 
 
 @pytest.fixture

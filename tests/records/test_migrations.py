@@ -21,7 +21,7 @@ import sys
 from records.database import migrate, open_database
 print("ready", flush=True)
 sys.stdin.readline()
-engine = open_database(sys.argv[1], limit_seconds=20)
+engine = open_database(sys.argv[1], limit_seconds=60)
 migrate(engine)
 engine.dispose()
 """
@@ -56,7 +56,7 @@ def test_processes_that_start_together_migrate_once(
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        outputs = [process.communicate(timeout=30)[0] for process in started]
+        outputs = [process.communicate(timeout=120)[0] for process in started]
     finally:
         for process in started:
             process.kill()

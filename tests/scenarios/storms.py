@@ -82,7 +82,7 @@ class Shop:
             found += more
         return found
 
-    async def attributed(self, within: float = 30) -> dict[str, dict[str, Any]]:
+    async def attributed(self, within: float = 60) -> dict[str, dict[str, Any]]:
         """All incidents, once their timelines hold as many alerts together as were sent; never more."""
 
         async def look() -> dict[str, dict[str, Any]]:

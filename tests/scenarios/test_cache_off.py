@@ -19,12 +19,12 @@ from tests.replay.record import STORIES, Story
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 async def test_a_story_without_the_cache(
-    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gathering: None
 ) -> None:
     """From the first page to the closed postmortem, rolled over, folded, cancelled: the same story."""
     monkeypatch.setattr(workflow, "execute_local_activity", workflow.execute_activity)
     async with STORIES[story].world(tmp_path, max_cached_workflows=0) as world:
-        world.patience = 20.0
+        world.patience = 60.0
         paths = await story(world)
         for walked, _ in paths.values():
             assert await world.failed_tasks(walked) == []

@@ -56,7 +56,7 @@ async def counted(world: World, total: int, service: str = "checkout") -> list[d
         assert held <= total, f"{held} alerts are counted, {total} were sent"
         return views if held == total else []
 
-    found: list[dict[str, Any]] = await world.eventually(look, within=30)
+    found: list[dict[str, Any]] = await world.eventually(look, within=60)
     return found
 
 

@@ -77,7 +77,7 @@ async def test_past_the_limit_one_storm_incident_pages_once_and_names_the_servic
             }
             return firing == {f"{folded}-1": 1, "s-61-1": 1}
 
-        await world.eventually(all_clear, 30)
+        await world.eventually(all_clear, 60)
         assert len(await world.facts(STORM, "alert_cleared")) == 1
         assert len(shop.paged()) == len(set(shop.paged())) == 24
         for workflow in (ENTITY, STORM, contract.desk_id(folded), contract.desk_id("unknown")):
@@ -95,7 +95,7 @@ async def test_what_still_fires_when_the_storm_incident_ends_is_decided_again(
         folded = [s for s in shop.services if f"{s}-1" not in views]
         assert len(folded) == 3
         await shop.alert(folded[0], status="resolved")
-        await world.eventually(lambda: world.facts(STORM, "alert_partly_cleared"), 30)
+        await world.eventually(lambda: world.facts(STORM, "alert_partly_cleared"), 60)
         await world.command(STORM, "resolve", "carol", summary="the network is back")
 
         async def raised() -> dict[str, Any]:
@@ -103,15 +103,15 @@ async def test_what_still_fires_when_the_storm_incident_ends_is_decided_again(
             return views if len(views) == 4 and "unknown-2" in views else {}
 
         # Still past the limit, so that it is a storm again: the next one holds them, and pages.
-        views = await world.eventually(raised, 30)
+        views = await world.eventually(raised, 60)
         assert views["unknown-2"]["firing_count"] == 2
         await shop.attributed()  # and none is counted twice
         await world.eventually(lambda: shop.paged().count("unknown-2") == 1)
         # A minute later the rate is low: the entity is asked, and what still fires is raised as usual.
         await world.handle(ENTITY).terminate("a new one has counted nothing")
         await world.command("unknown-2", "resolve", "carol", summary="really")
-        await world.eventually(lambda: world.status(f"{folded[1]}-1"), 30)
-        await world.eventually(lambda: world.status(f"{folded[2]}-1"), 30)
+        await world.eventually(lambda: world.status(f"{folded[1]}-1"), 60)
+        await world.eventually(lambda: world.status(f"{folded[2]}-1"), 60)
         (link,) = await world.facts(f"{folded[1]}-1", "linked")
         assert link["data"]["target"] == "unknown-2"
         assert await world.status(f"{folded[0]}-1") == {}
@@ -140,7 +140,7 @@ async def test_the_storm_takes_the_worst_severity_and_pages_it_at_once(tmp_path:
         assert views[STORM]["severity"] == "SEV3"
         assert shop.paged() == []
         await shop.alert("s-5", severity="SEV1")
-        await world.eventually(lambda: shop.paged() == [STORM], 30)
+        await world.eventually(lambda: shop.paged() == [STORM], 60)
         assert (await world.status(STORM))["severity"] == "SEV1"
         # On a service that the storm holds already a worse one does not wait for company either.
         changed = await world.facts(STORM, "severity_changed")

@@ -81,10 +81,10 @@ def test_it_goes_on(system: System) -> None:
         every = [system.incidents(name) for name in ("unknown", "checkout", "search")]
         return sum(int(one["alert_count"]) for some in every for one in some)
 
-    eventually(lambda: attributed() == taken, 30, f"{taken} alerts in incidents", every=0.5)
+    eventually(lambda: attributed() == taken, 60, f"{taken} alerts in incidents", every=0.5)
     body = an_alert_group("search", "after-all-that")
     assert system.call("POST", "/hooks/alertmanager", body).status_code == 202
-    incident = eventually(lambda: system.incidents("search"), 30, "an incident of search")[0]["id"]
+    incident = eventually(lambda: system.incidents("search"), 60, "an incident of search")[0]["id"]
     began = time.monotonic()
     assert system.acknowledge(str(incident), "ann")["status"] == "fixing"
     assert time.monotonic() - began < 10

@@ -20,6 +20,7 @@ from starter.api.app import create_app
 from starter.gateway import Gateway
 from starter.records_access import RecordsAccess
 from starter.settings import load_settings
+from tests.patience import STARTER, TEMPLATES, patient
 from tests.starter.fake_roster import FakeRoster
 from tests.starter.fakes import FakeTemporal
 
@@ -32,6 +33,13 @@ KEY = "key-of-prometheus"
 def quiet() -> Iterator[None]:
     """structlog's own default renders every local variable of a traceback, for seconds."""
     with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """What the machine does late is not taken for what hangs."""
+    with patient(STARTER, TEMPLATES):
         yield
 
 
@@ -68,7 +76,7 @@ def temporal(policies: PolicyStore) -> FakeTemporal:
 @pytest.fixture
 def records(tmp_path: Path, empty_records: Path) -> Iterator[RecordsAccess]:
     shutil.copy(empty_records, tmp_path / "records.db")
-    engine = open_database(f"sqlite:///{tmp_path / 'records.db'}", limit_seconds=10.0)
+    engine = open_database(f"sqlite:///{tmp_path / 'records.db'}", limit_seconds=30.0)
     access = RecordsAccess(RecordsReader(engine), RecordsWriter(engine))
     yield access
     access.close()

@@ -23,6 +23,7 @@ from starter.egress import (
     EgressRefusedError,
     Fetched,
 )
+from tests.patience import a_closed_port
 
 HOSTILE_URLS = (
     "https://127.0.0.1:{port}/",
@@ -374,7 +375,7 @@ async def test_a_refusal_is_told_from_a_loss() -> None:
         with pytest.raises(EgressRefusedError):
             await Egress().post(f"https://{here}/", b"{}")
         with pytest.raises(EgressLostError):
-            await Egress(Allowed("127.0.0.1"), seconds=5).post(f"http://{here}/", b"{}")
-    with pytest.raises(EgressError) as caught:
-        await Egress(Allowed("127.0.0.1"), seconds=5).post(f"http://{here}/", b"{}")
+            await Egress(Allowed("127.0.0.1"), seconds=30).post(f"http://{here}/", b"{}")
+    with a_closed_port() as port, pytest.raises(EgressError) as caught:
+        await Egress(Allowed("127.0.0.1"), seconds=30).post(f"http://127.0.0.1:{port}/", b"{}")
     assert not isinstance(caught.value, EgressLostError | EgressRefusedError)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,13 @@ class Watched:
         child = Child(name, command, dict(os.environ), self._logs / f"{name}.log")
         self.supervisor.start(child)
         return child
+
+    def watch_until(self, look: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not look():
+            assert time.monotonic() < deadline, self.said
+            self.supervisor.watch_once()
+            time.sleep(0.01)
 
     def watch(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -86,8 +93,7 @@ def test_restart_that_fails_is_tried_again_and_ends_nothing(watched: Watched) ->
     assert "trying again in 1 s" in watched.said[-1]
     assert other.is_running
     child.command = SLEEPS
-    watched.watch(1.2)
-    assert child.is_running
+    watched.watch_until(lambda: child.is_running)
 
 
 def test_living_process_is_left_alone(watched: Watched) -> None:
@@ -109,7 +115,7 @@ def test_eleventh_death_in_a_minute_waits_and_shows_the_last_words(watched: Watc
     assert "worker" in watched.said[-2]
     assert watched.said[-2].endswith("died with code 3: restarting in 1 s")
     assert watched.said[-1] == "  last words of worker: no database\nno database"
-    watched.watch(1.3)
+    watched.watch_until(lambda: watched.changes > 10)
     assert watched.changes == 11
 
 
@@ -131,7 +137,7 @@ def test_wait_between_restarts_is_bounded() -> None:
 def test_processes_end_in_order_with_the_first_one_last(watched: Watched) -> None:
     """The server outlives what speaks to it; a stop within the time is a clean one."""
     server, worker = watched.start("temporal", SLEEPS), watched.start("worker", SLEEPS)
-    assert watched.supervisor.stop_all(5.0)
+    assert watched.supervisor.stop_all(30.0)
     assert not server.is_running
     assert not worker.is_running
     assert watched.said == []
@@ -201,8 +207,13 @@ def test_missing_log_is_said(tmp_path: Path) -> None:
 
 def test_port_in_use_is_not_free() -> None:
     """A port counts as taken while somebody listens, and as free afterwards."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert not port_is_free(port)
-    assert port_is_free(port)
-    assert port_is_free(free_port())
+
+    def is_free_afterwards() -> bool:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = int(server.getsockname()[1])
+            assert not port_is_free(port)
+        return port_is_free(port)
+
+    # Others on this machine take ports as well, and may be quicker now and then.
+    assert any(is_free_afterwards() for _ in range(5))
+    assert any(port_is_free(free_port()) for _ in range(5))

@@ -98,9 +98,9 @@ def test_accents_do_not_grow_over_other_lines() -> None:
 @pytest.mark.parametrize("unit", ["[", "*", "*a_", "> ", "- ", "`", "[a](", "![[", "https://a."])
 def test_a_text_that_was_made_to_be_slow(unit: str) -> None:
     """The longest text that a person may send costs a fraction of a second, whatever it is."""
-    started = time.monotonic()
+    started = time.thread_time()  # of this thread alone: the machine may stand still
     public_html(unit * (16_384 // len(unit)))
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_a_short_form_is_never_cut() -> None:

@@ -65,8 +65,8 @@ async def test_a_timer_is_not_cancelled_in_the_moment_in_which_it_fires(
         )
         await asyncio.sleep(0.1)
         await handle.signal(Waits.tell)
-        waited = await asyncio.wait_for(handle.result(), 30)
-        assert then <= waited < then + 1
+        waited = await asyncio.wait_for(handle.result(), 60)
+        assert then <= waited < then + 15  # a machine may stand still, but not for an hour
         events = Counter([event.event_type async for event in handle.fetch_history_events()])
         assert events[EventType.EVENT_TYPE_TIMER_CANCELED] == cancelled
         assert events[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+import pytest
+
 from activities.channels import CHANNELS
-from activities.channels.base import Answer, Channel, Outgoing
+from activities.channels.base import Answer, AnswerLostError, Channel, Outgoing
+from domain.errors import DeliveryError
 from domain.messages import Purpose
 from domain.spoken_update import SpokenUpdate
 from domain.updates import Audience, UpdateStatus
@@ -37,6 +40,16 @@ SECONDS = 10.0
 """Timeout of a channel whose vendor is to answer: long enough for the slowest machine."""
 IMPATIENT_SECONDS = 0.4
 """Of one whose vendor hangs on purpose."""
+
+
+async def given_up(send: Callable[[], Awaitable[Any]], fake: Any) -> DeliveryError:
+    """The error of a call that the vendor has: one during which the machine stood still is made again."""
+    for _ in range(3):
+        with pytest.raises(DeliveryError) as caught:
+            await send()
+        if isinstance(caught.value, AnswerLostError) or fake.calls:
+            break
+    return caught.value
 
 
 class Rig(NamedTuple):

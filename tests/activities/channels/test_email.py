@@ -15,8 +15,9 @@ from domain.errors import DeliveryError, DeliveryReason
 from domain.messages import Purpose
 from tests.activities.channels.rigs import ANSWER
 from tests.fakes.organisation import an_outgoing
-from tests.fakes.sendgrid import KEY, Manner, SendGridFake, closed_port, sendgrid_fake
+from tests.fakes.sendgrid import KEY, Manner, SendGridFake, sendgrid_fake
 from tests.fakes.smtp import SmtpFake, smtp_fake
+from tests.patience import a_closed_port, until
 
 
 @pytest.fixture
@@ -133,17 +134,18 @@ async def test_a_hung_sendgrid_leaves_time_for_smtp(sendgrid: SendGridFake, smtp
     assert len(smtp.taken) == 1
 
 
-async def test_a_hundred_mails_that_hang_leave_room_for_the_next(sendgrid: SendGridFake) -> None:
+async def test_a_hundred_mails_that_hang_leave_room_for_the_next(
+    sendgrid: SendGridFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SendGrid hangs over a hundred pages: the next one reaches it at once, not after their time."""
+    monkeypatch.setattr("activities.channels.call_threads.LONGEST_SECONDS", 60.0)
+    sendgrid.hang_seconds = 60.0
     sendgrid.manners["hangs@example.com"] = Manner(mood="hang")
-    channel = _channel(sendgrid_api_key=KEY, sendgrid_base_url=sendgrid.url, sendgrid_timeout=30)
+    channel = _channel(sendgrid_api_key=KEY, sendgrid_base_url=sendgrid.url, sendgrid_timeout=60)
     hanging = [
         asyncio.create_task(channel.send(an_outgoing(to="hangs@example.com"))) for _ in range(100)
     ]
-    for _ in range(100):
-        if sendgrid.calls < 100:
-            await asyncio.sleep(0.02)
-    assert sendgrid.calls == 100
+    await until(lambda: sendgrid.calls == 100)
     async with asyncio.timeout(30):
         await channel.send(an_outgoing())
     assert [call.to for call in sendgrid.log if call.is_accepted] == ["alice@example.com"]
@@ -166,13 +168,12 @@ async def test_a_public_update_is_not_sent_a_second_way(
 async def test_both_ways_down_is_told_of_both(sendgrid: SendGridFake) -> None:
     """The detail names both failures, and what may still succeed decides about the retry."""
     sendgrid.status, sendgrid.headers = 429, {"Retry-After": "5"}
-    channel = _channel(
-        sendgrid_api_key=KEY,
-        sendgrid_base_url=sendgrid.url,
-        smtp_url=f"smtp://127.0.0.1:{closed_port()}",
-    )
-    with pytest.raises(DeliveryError) as caught:
-        await channel.send(an_outgoing())
+    with a_closed_port() as port, pytest.raises(DeliveryError) as caught:
+        await _channel(
+            sendgrid_api_key=KEY,
+            sendgrid_base_url=sendgrid.url,
+            smtp_url=f"smtp://127.0.0.1:{port}",
+        ).send(an_outgoing())
     assert caught.value.retryable
     assert "SendGrid" in caught.value.detail
     assert "SMTP" in caught.value.detail
@@ -218,9 +219,8 @@ async def test_an_smtp_server_that_hangs_is_given_up(
 
 async def test_a_refused_smtp_connection_is_unreachable() -> None:
     """Nobody listens: retried, and certainly not delivered."""
-    channel = _channel(smtp_url=f"smtp://127.0.0.1:{closed_port()}")
-    with pytest.raises(DeliveryError) as caught:
-        await channel.send(an_outgoing())
+    with a_closed_port() as port, pytest.raises(DeliveryError) as caught:
+        await _channel(smtp_url=f"smtp://127.0.0.1:{port}").send(an_outgoing())
     assert (caught.value.reason, caught.value.retryable) == (DeliveryReason.UNREACHABLE, True)
 
 

@@ -14,7 +14,7 @@ from activities.channels import CHANNELS
 from activities.channels.base import Outgoing
 from activities.channels.outbox import Outbox
 from activities.delivery import Postman
-from domain.messages import DeliveryState, Purpose
+from domain.messages import Delivery, DeliveryState, Purpose
 from tests.activities.channels.rigs import IMPATIENT_SECONDS, RIGS, an_update
 from tests.fakes import bluesky, mastodon
 from tests.fakes.organisation import an_outgoing
@@ -60,6 +60,15 @@ def _message(name: str, fake: VendorFake) -> Outgoing:
     )
 
 
+async def _lost(postman: Postman, message: Outgoing, fake: VendorFake) -> Delivery:
+    """What became of an attempt that the network has: one that stood still before is made again."""
+    for _ in range(3):
+        done = await postman.deliver(message)
+        if done.state is not DeliveryState.FAILED or fake.calls:
+            break
+    return done
+
+
 @pytest.mark.parametrize("mood", LOST)
 @pytest.mark.parametrize("name", ASKABLE)
 async def test_a_lost_answer_is_one_post_in_the_end(name: str, mood: str, tmp_path: Path) -> None:
@@ -67,7 +76,7 @@ async def test_a_lost_answer_is_one_post_in_the_end(name: str, mood: str, tmp_pa
     with _vendor(name) as (fake, count):
         fake.mood = mood
         first = _postman(name, fake, tmp_path, IMPATIENT_SECONDS)
-        lost = await first.deliver(_message(name, fake))
+        lost = await _lost(first, _message(name, fake), fake)
         assert (lost.state, lost.retryable) == (DeliveryState.UNCERTAIN, True)
         await first.aclose()
         fake.mood = "answer"
@@ -100,8 +109,8 @@ async def test_what_cannot_be_read_back_is_held(mood: str, tmp_path: Path) -> No
     with _vendor("x") as (fake, count):
         fake.mood = mood
         postman, message = _postman("x", fake, tmp_path, IMPATIENT_SECONDS), _message("x", fake)
-        for _ in range(2):
-            assert (await postman.deliver(message)).state is DeliveryState.HELD
+        assert (await _lost(postman, message, fake)).state is DeliveryState.HELD
+        assert (await postman.deliver(message)).state is DeliveryState.HELD
         fake.mood = "answer"
         assert (await postman.deliver(message)).state is DeliveryState.HELD
         assert count() <= 1

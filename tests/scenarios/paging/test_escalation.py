@@ -57,13 +57,13 @@ async def test_an_outage_longer_than_several_delays_brings_one_message_and_no_bu
     tmp_path: Path,
 ) -> None:
     """Away while the SMS, step two and step three came due: one message for the step that is due now."""
-    steps = [paging("alice"), paging("alice", "bob", after="4s"), paging("alice", after="4s")]
-    rule = {"contact_rules": [{"contacts": [{"use": "push"}, {"use": "sms", "after": "3s"}]}]}
+    steps = [paging("alice"), paging("alice", "bob", after="12s"), paging("alice", after="1s")]
+    rule = {"contact_rules": [{"contacts": [{"use": "push"}, {"use": "sms", "after": "11s"}]}]}
     policy = a_policy(steps, people={"alice": {**with_rule("alice"), **rule}})
     async with vendors_and_world(tmp_path, policy, skipping=False) as (world, vendors):
         incident = await world.declare()
         await facts(world, incident, "page_sent")
-        await world.outage(timedelta(seconds=9))
+        await world.outage(timedelta(seconds=14))
         await facts(world, incident, "page_sent", 2)
         paged = await facts(world, incident, "step_paged", 2)
         assert (paged[1]["data"]["step"], paged[1]["data"]["late"]) == (3, True)

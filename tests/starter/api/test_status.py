@@ -236,7 +236,7 @@ async def test_readers_are_told_of_a_change(app, gateway) -> None:
     status.show = show  # type: ignore[method-assign]
     changes = status.listen()
     assert changes is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         told = [await anext(changes)]
         while told[-1] != '"c"':
             told.append(await anext(changes))

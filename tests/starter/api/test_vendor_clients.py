@@ -17,7 +17,6 @@ import pytest
 import trustme
 import uvicorn
 
-from starter.processes import free_port
 from tests.starter.api.vendor_policy import GENIE_KEY, PD_KEY, vendor_policies
 
 
@@ -46,17 +45,18 @@ class Prompt(uvicorn.Server):
 @pytest.fixture
 def served(app, tmp_path) -> Iterator[Served]:
     """The application behind TLS, which PagerDuty's client insists on."""
-    authority, port = trustme.CA(), free_port()
+    authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     leaf = authority.issue_cert("127.0.0.1")
     leaf.private_key_and_cert_chain_pem.write_to_path(tmp_path / "leaf.pem")
     config = uvicorn.Config(
         app,
-        port=port,
+        port=0,
         ssl_certfile=str(tmp_path / "leaf.pem"),
         log_config=None,
         loop="asyncio",
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=60,  # a client that stands still comes back to its connection
     )
     server = Prompt(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -64,9 +64,10 @@ def served(app, tmp_path) -> Iterator[Served]:
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
     yield Served(f"https://127.0.0.1:{port}", str(tmp_path / "ca.pem"))
     server.should_exit = True
-    thread.join(10)
+    thread.join(30)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -350,6 +351,14 @@ def problem(status: int, detail: str, **more: Any) -> tuple[int, Any]:
     }
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing on stderr, which a test may be reading, when somebody goes away in the middle."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class FakeServer:
     """Serves a `FakeApi` on a free port of this machine."""
 
@@ -369,6 +378,8 @@ class FakeServer:
                 status, answer = api.answer(request)
                 if api.delay_seconds:
                     stopped.wait(api.delay_seconds)
+                    self.close_connection = True
+                    return  # whoever asked has long given up
                 is_text = isinstance(answer, str)
                 content = answer.encode() if is_text else json.dumps(answer).encode()
                 self.send_response(status)
@@ -383,7 +394,7 @@ class FakeServer:
                 pass
 
         stopped = self._stopped = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Quiet(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()

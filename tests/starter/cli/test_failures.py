@@ -10,6 +10,7 @@ import pytest
 
 from tests.starter.cli.conftest import Tocsin
 from tests.starter.cli.fake_api import TOKEN, FakeApi, problem
+from tests.system import eventually
 
 
 @pytest.mark.parametrize(
@@ -99,9 +100,10 @@ def test_an_api_that_is_not_there(call: Tocsin, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_answer_that_does_not_come(tocsin: Tocsin, api: FakeApi) -> None:
     """Timed out is 8: it may have happened, and the key makes repeating safe."""
-    api.delay_seconds = 5
+    api.delay_seconds = 60
     result = tocsin("--timeout", "0.3", "ack", "checkout-17", "--as", "bob")
     assert result.code == 8
+    eventually(lambda: api.requests, 30, "the request")
     key = api.requests[0].headers["idempotency-key"]
     assert f"--idempotency-key {key}" in result.err
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +70,3 @@ async def processes(
     yield found
     for durable in found.alive:
         await durable.close()
-
-
-async def until(look: Callable[[], Any], within: float = 30.0) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(within):
-        while not look():  # noqa: ASYNC110 - what it looks at has no event
-            await asyncio.sleep(0.005)

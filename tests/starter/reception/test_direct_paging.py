@@ -9,7 +9,7 @@ import pytest
 
 from domain.alert import AlertStatus
 from tests.fakes.desks import an_alert
-from tests.starter.reception.conftest import until
+from tests.patience import until
 
 
 class Clock:
@@ -28,7 +28,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def durable(processes, desks, clock):
+async def durable(processes, desks, clock, monkeypatch):
+    """A process that looks when it is told to, and never by itself beside that."""
+    monkeypatch.setattr("starter.reception.durable.LOOK_SECONDS", 3600.0)
     desks.is_away = True
     return await processes.begin(fallback_after=60.0, now=clock)
 

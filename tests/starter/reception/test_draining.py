@@ -11,7 +11,7 @@ from starter.reception.group_commit import MAX_ALERTS, GroupCommit, TooManyWaiti
 from starter.reception.keeping import FirstAlerts
 from starter.temporal_link import RefusedError
 from tests.fakes.desks import an_alert
-from tests.starter.reception.conftest import until
+from tests.patience import until
 
 SERVICES = ("checkout", "search", "mail")
 
@@ -160,6 +160,8 @@ async def test_a_group_that_was_sent_comes_again_as_it_was(processes, desks):
     for number in range(3):
         await durable.deliver("checkout", [an_alert(f"k{number}")])
     await until(lambda: len(desks.calls) > 3)
+    durable._drainer.close()  # what it did from here on would come in between
+    await until(lambda: durable._drainer._task is None)
     first = await durable.journal.next_group("checkout")
     await durable.journal.settle(first)  # the one whose key was sent before goes alone
     group = await durable.journal.next_group("checkout")

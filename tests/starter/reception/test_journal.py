@@ -16,7 +16,8 @@ from starter.reception.durable import Durable
 from starter.reception.journal import NotKeptError
 from starter.reception.segments import as_line
 from tests.fakes.desks import an_alert
-from tests.starter.reception.conftest import MEGABYTE, until
+from tests.patience import until
+from tests.starter.reception.conftest import MEGABYTE
 
 
 async def test_an_alert_is_on_disk_when_it_is_answered(processes, desks):
