@@ -19,7 +19,7 @@ up: $(VENV)/.run ## the same system for real use, until Ctrl-C; state in var/
 	@$(BIN)/tocsin up
 
 test: $(VENV)/.test ## the test suite
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n $(JOBS) --max-worker-restart 0 $(ARGS)
 
 check: $(VENV)/.test ## format, lint, types
 	@$(BIN)/ruff format --check .

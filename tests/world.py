@@ -23,7 +23,11 @@ from unittest import mock
 from google.protobuf.empty_pb2 import Empty
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
+from temporalio.api.testservice.v1 import (
+    LockTimeSkippingRequest,
+    SleepRequest,
+    UnlockTimeSkippingRequest,
+)
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
@@ -205,7 +209,13 @@ class World:
         take, of five seconds each, and no time has been skipped meanwhile.
         """
         clock = asyncio.get_running_loop().time
-        began, job = clock(), asyncio.create_task(self.env.sleep(delta))
+        request = SleepRequest()
+        request.duration.FromTimedelta(delta)
+        # As `env.sleep`, which gives up after half a minute.
+        sleeping = self.client.test_service.unlock_time_skipping_with_sleep(
+            request, timeout=timedelta(minutes=5)
+        )
+        began, job = clock(), asyncio.create_task(sleeping)
         self._held_since = self._held_since or began
         while not (await asyncio.wait({job}, timeout=0.2))[0]:
             if self.activities.running:

@@ -153,6 +153,7 @@ def test_ended_by_ctrl_c_it_finds_every_incident_and_timer_again(system: System)
     assert pages == 2, "a page was sent again"
     never(lambda: len(system.outbox(purpose="page")) > 2, began + 44.5 - time.monotonic())
     eventually(lambda: len(system.outbox(later, "page")) == 2, 30, "the second step at its time")
+    eventually(lambda: len(system.facts(later, "page_sent")) == 2, 30, "what became of it")
     (first, second) = system.facts(later, "page_sent")
     assert [first["data"]["person"], second["data"]["person"]] == ["ann", "bob"]
     assert not second["data"]["late"]

@@ -8,12 +8,14 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from records.database import open_database
 from records.policy_store import PolicyStore
@@ -25,6 +27,7 @@ from starter.records_access import RecordsAccess
 from starter.settings import load_settings
 from tests.fakes.smtp import SmtpFake, smtp_fake
 from tests.fakes.twilio import ACCOUNT, OURS, TOKEN, twilio_fake
+from tests.patience import STARTER, patient
 from tests.world import EXAMPLE, World, a_world
 
 PUBLIC = "http://127.0.0.1:8099"
@@ -36,6 +39,17 @@ BOTH_FIRST = (
     .replace("- {page: [team:payments], after: 5m}", "- {page: [person:carol], after: 30s}")
 )
 """Alice and bob are paged together, carol half a minute later."""
+
+
+@pytest.fixture(autouse=True)
+def patient_front() -> Iterator[None]:
+    """What is not answered at once is waited for, and not left as a signal."""
+    names = ("ANSWER_WITHIN", "DELIVER_WITHIN", "QUERY_WITHIN")
+    link: dict[str, timedelta | float] = {
+        f"starter.temporal_link.{name}": timedelta(seconds=20) for name in names
+    }
+    with patient(STARTER, link):
+        yield
 
 
 @asynccontextmanager
