@@ -91,6 +91,26 @@ async def send() -> None:
     """Done at once."""
 
 
+@workflow.defn
+class LooksUp:
+    """Asks a local activity that takes its time, and then sends."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_local_activity("write", start_to_close_timeout=SOON)
+        self._may_send = False
+        await workflow.wait_condition(lambda: self._may_send)
+        await workflow.execute_activity("send", start_to_close_timeout=SOON)
+
+    @workflow.signal
+    def greet(self) -> None:
+        """Nothing follows from it."""
+
+    @workflow.update
+    def ask(self) -> None:
+        self._may_send = True
+
+
 class Desk:
     """A workflow, and workers that come and go."""
 
@@ -106,14 +126,14 @@ class Desk:
     @asynccontextmanager
     async def a_worker(self) -> AsyncIterator[None]:
         async with Worker(
-            self._client, task_queue=QUEUE, workflows=[Clerk], activities=[self.write, send],
+            self._client, task_queue=QUEUE, workflows=[Clerk, LooksUp], activities=[self.write, send],
             workflow_runner=self.runner(),
         ):  # fmt: skip
             yield
 
-    async def start(self) -> None:
+    async def start(self, of: type = Clerk, task_timeout: timedelta | None = None) -> None:
         self.handle = await self._client.start_workflow(
-            Clerk.run, id=str(uuid.uuid4()), task_queue=QUEUE
+            of.__name__, id=str(uuid.uuid4()), task_queue=QUEUE, task_timeout=task_timeout
         )
 
     async def events(self) -> list[EventType.ValueType]:
@@ -210,6 +230,26 @@ async def test_a_refused_update_and_a_query_leave_no_mark() -> None:
             await desk.handle.execute_update("refuse")
         assert await desk.handle.query("told") == 0
         assert await desk.events() == before
+
+
+async def test_words_that_come_in_during_a_slow_look_up_are_marked_where_they_were() -> None:
+    """A local activity outlasts its task, with signals meanwhile: read again, it is the same."""
+    async with a_desk(MarkingRunner) as desk:
+        async with desk.a_worker():
+            await desk.start(LooksUp, timedelta(seconds=1))
+            for tasks in (2, 3, 4):  # each prolonged, with a word in between
+                await desk.handle.signal("greet")
+                await desk.until_tasks(tasks)
+            desk.may_write.set()
+            await desk.until_tasks(5)
+        async with desk.a_worker():
+            await desk.handle.signal("greet")
+            await desk.until_tasks(6)
+        async with desk.a_worker():
+            await desk.handle.execute_update("ask")
+            await desk.handle.result()
+        assert await desk.failed_tasks() == 0
+        assert set(await desk.events()) >= _MARKS
 
 
 async def test_an_incident_outlives_two_restarts(tmp_path: Path) -> None:
